@@ -1,0 +1,147 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "ferry/call.hpp"
+#include "ferry/detail/client_core.hpp"
+#include "ferry/detail/codec.hpp"
+#include "ferry/detail/request.hpp"
+#include "ferry/headers.hpp"
+#include "ferry/pattern.hpp"
+#include "ferry/status.hpp"
+#include "ferry/stream.hpp"
+
+namespace ferry {
+
+/// What a single call may ask for beside its payload. `ferry::SendOptions().timeout(2s).header("tenant", "acme")`
+class SendOptions {
+ public:
+  SendOptions() {}   // user-provided: GCC 12 destroys aggregate temporaries under co_await twice
+  SendOptions& timeout(std::chrono::milliseconds limit) & { return timeout_ = limit, *this; }
+  SendOptions&& timeout(std::chrono::milliseconds limit) && { return timeout_ = limit, std::move(*this); }
+  SendOptions& header(std::string_view name, std::string_view value) & { return headers_.set(name, value), *this; }
+  SendOptions&& header(std::string_view name, std::string_view value) && {
+    return headers_.set(name, value), std::move(*this);
+  }
+  SendOptions& headers(Headers all) & { return headers_ = std::move(all), *this; }
+  SendOptions&& headers(Headers all) && { return headers_ = std::move(all), std::move(*this); }
+
+ private:
+  friend class Client;
+  std::optional<std::chrono::milliseconds> timeout_;
+  Headers headers_;
+};
+
+/// How an event ended that did not fail.
+enum class Emitted : unsigned char {
+  accepted,   ///< handed to a transport that confirms nothing
+  confirmed,  ///< the broker has it
+};
+
+/// An event that is on its way. Its outcome may be awaited (it is an `asio::awaitable<Emitted>`), blocked on, or ignored.
+/// Letting go of it does not stop the event.
+class Emission : public Call<Emitted> {
+ public:
+  using Call<Emitted>::Call;
+  Emission(Call<Emitted> call) : Call<Emitted>(std::move(call)) {}
+};
+
+/// Sends requests and events to the services of one transport, as `clients` in the config file says.
+///
+/// Lazy: connects at the first call, and by itself again after a loss. A call made while there is no connection waits for
+/// the outcome of the next attempt (with `"offlineQueue": true`: for a connection) within its deadline.
+/// What was in flight when a connection goes ends at once with `ConnectionError`.
+///
+/// Lifetime: a handle; copies share one connection. The `Application` it came from closes it.
+/// Threads:  any, all functions.
+class Client {
+ public:
+  explicit Client(std::shared_ptr<detail::ClientCore> core) : core_(std::move(core)) {}
+
+  /// Requests a value. Cold: nothing leaves before the result is awaited.
+  /// Completes: with the reply; of several values, with the last, at their end. `send<void>` ignores values.
+  /// Errors:    `RpcError` (the handler's), `NoHandlerError`, `TimeoutError` after `timeout` (30 s), `ConnectionError`,
+  ///            `CancelledError`, `OverloadedError`, `SerializationError`; `fate()` says what the peer may have seen.
+  template <class R, class T>
+  Call<R> send(Pattern pattern, const T& payload, SendOptions options = {}) const {
+    return {detail::run_request<R>(core_, message(std::move(pattern), &payload, std::move(options), core_->settings().timeout)),
+            core_->loop()};
+  }
+  /// The same without a payload: `data` is absent on the wire, and the handler sees NestJS's undefined.
+  template <class R>
+  Call<R> send(Pattern pattern) const {
+    return {detail::run_request<R>(core_, message<detail::Nothing>(std::move(pattern), nullptr, {}, core_->settings().timeout)),
+            core_->loop()};
+  }
+
+  /// Requests a stream of values. Cold, as `send`.
+  template <class R, class T>
+  ReplyStream<R> stream(Pattern pattern, const T& payload, SendOptions options = {}) const {
+    return ReplyStream<R>(message(std::move(pattern), &payload, std::move(options), core_->settings().timeout), core_);
+  }
+  template <class R>
+  ReplyStream<R> stream(Pattern pattern) const {
+    return ReplyStream<R>(message<detail::Nothing>(std::move(pattern), nullptr, {}, core_->settings().timeout), core_);
+  }
+
+  /// Emits an event. Hot: on its way when this returns; the outcome may be awaited or ignored.
+  /// Completes: `confirmed` when the broker has it, if the transport can tell; else `accepted` when the bytes were taken.
+  /// Errors:    as `send`, after `emitTimeout` (5 s); `OverloadedError` when the client's bound on calls is reached.
+  template <class T>
+  Emission emit(Pattern pattern, const T& payload, SendOptions options = {}) const {
+    return start_event(message(std::move(pattern), &payload, std::move(options), core_->settings().emit_timeout));
+  }
+  Emission emit(Pattern pattern) const {
+    return start_event(message<detail::Nothing>(std::move(pattern), nullptr, {}, core_->settings().emit_timeout));
+  }
+
+  /// Connects now rather than at the first call. Throws `ConnectionError` if the attempt fails.
+  Call<void> connect() const;
+  /// Ends what is under way with `ConnectionError` (errc::closed), sends events already taken, disconnects. For good.
+  Call<void> close() const;
+
+  Status status() const noexcept { return core_->status(); }
+  /// Called at every change, on the client's loop.
+  void on_status(StatusHandler handler) const { core_->on_status_change(std::move(handler)); }
+  /// Errors that belong to no call. Without a handler they are logged.
+  void on_error(ErrorHandler handler) const { core_->on_error(std::move(handler)); }
+  /// Requests and events not yet ended.
+  std::size_t in_flight() const noexcept { return core_->in_flight(); }
+  const detail::ClientCounters& counters() const noexcept { return core_->counters(); }
+  const std::string& name() const noexcept { return core_->settings().name; }
+  spi::Loop& loop() const noexcept { return core_->loop(); }
+
+  /// The driver's own object, null if it has none of that type (yet). See the transport's README for the type.
+  template <class T>
+  T* unwrap() const {
+    const spi::NativeHandle handle = core_->native();
+    return handle.type != nullptr && *handle.type == typeid(T) ? static_cast<T*>(handle.object) : nullptr;
+  }
+
+ private:
+  template <class T>
+  detail::Message message(Pattern pattern, const T* payload, SendOptions options, std::chrono::milliseconds timeout) const {
+    detail::Message out{std::move(pattern)};
+    out.timeout = options.timeout_.value_or(timeout);
+    out.headers = std::move(options.headers_);
+    if constexpr (!std::is_same_v<T, detail::Nothing>) {
+      out.has_payload = true;
+      try {
+        detail::encode(core_->serializer(), *payload, out.payload);
+      } catch (...) {
+        out.fault = std::current_exception();
+      }
+    }
+    return out;
+  }
+  Emission start_event(detail::Message message) const;
+
+  std::shared_ptr<detail::ClientCore> core_;
+};
+
+}  // namespace ferry

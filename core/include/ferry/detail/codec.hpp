@@ -1,0 +1,137 @@
+#pragma once
+// C++ values to and from payload bytes, whatever the serializer.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "ferry/detail/json_value.hpp"
+#include "ferry/error.hpp"
+#include "ferry/payload.hpp"
+#include "ferry/spi/serializer.hpp"
+
+namespace ferry::detail {
+
+/// Stands for "no payload" where a type is needed.
+struct Nothing {};
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+void append_payload(const spi::Serializer& serializer, const Payload& payload, std::string& out);
+[[noreturn]] void throw_bad_payload(std::string_view why);
+[[noreturn]] void throw_bad_payload(const JsonReader& reader);
+
+/// Appends `value` in the serializer's format. Throws `SerializationError` if it cannot be encoded.
+template <class T>
+void encode(const spi::Serializer& serializer, const T& value, std::string& out) {
+  using U = std::remove_cvref_t<T>;
+  if constexpr (std::is_same_v<U, Payload>) {
+    append_payload(serializer, value, out);
+  } else if constexpr (std::is_same_v<U, Bytes>) {
+    serializer.encode_bytes(value.view(), out);
+  } else {
+    if constexpr (!is_direct<std::decay_t<T>> && !is_dom<U> && !std::is_convertible_v<const U&, std::string_view>) {
+      static_assert(std::is_constructible_v<nlohmann::json, const U&>,
+                    "ferry: this payload type has no to_json: use NLOHMANN_DEFINE_TYPE_INTRUSIVE, a to_json function, "
+                    "ferry::Bytes or ferry::Payload");
+    }
+    try {
+      if (serializer.json_text()) {
+        write_json(out, value);
+      } else if constexpr (std::is_same_v<U, nlohmann::json>) {
+        serializer.encode(value, out);
+      } else if constexpr (is_optional<U>) {
+        serializer.encode(value ? nlohmann::json(*value) : nlohmann::json(), out);
+      } else {
+        serializer.encode(nlohmann::json(value), out);
+      }
+    } catch (const nlohmann::json::exception& error) {
+      throw_bad_payload(error.what());
+    }
+  }
+}
+
+template <class T>
+T from_tree(const nlohmann::json& tree) {
+  if constexpr (is_optional<T>) {
+    if (tree.is_null()) return std::nullopt;
+    return from_tree<typename T::value_type>(tree);
+  } else {
+    return tree.get<T>();
+  }
+}
+
+template <class T>
+T decode_json(std::string_view text) {
+  JsonReader reader(text);
+  if constexpr (is_direct<T> || is_dom<T>) {
+    T out{};
+    if (!read_json(reader, out) || !reader.at_end()) throw_bad_payload(reader);
+    return out;
+  } else {
+    nlohmann::json tree;
+    if (!read_dom(reader, tree) || !reader.at_end()) throw_bad_payload(reader);
+    return from_tree<T>(tree);
+  }
+}
+
+/// What a payload that is not there decodes to: an empty optional, JSON null, an empty `Payload`. Others refuse.
+template <class T>
+T decode_missing() {
+  if constexpr (is_optional<T> || is_dom<T> || std::is_same_v<T, Payload> || std::is_same_v<T, std::nullptr_t>) {
+    return T();
+  } else {
+    throw_bad_payload("there is no payload; take std::optional or ferry::Payload where it may be missing");
+  }
+}
+
+/// The value of a payload. Throws `SerializationError` if it is not of type `T`.
+template <class T>
+T decode(const spi::Serializer& serializer, std::string_view bytes) {
+  if constexpr (std::is_same_v<T, Payload>) {
+    return Payload::owned(std::string(bytes), serializer);
+  } else if constexpr (std::is_same_v<T, Bytes>) {
+    auto data = serializer.decode_bytes(bytes);
+    if (!data) throw_bad_payload(data.failure().detail);
+    return Bytes(std::move(*data));
+  } else {
+    try {
+      if (serializer.json_text()) return decode_json<T>(bytes);
+      auto tree = serializer.decode(bytes);
+      if (!tree) throw_bad_payload(tree.failure().detail);
+      return from_tree<T>(*tree);
+    } catch (const nlohmann::json::exception& error) {
+      throw_bad_payload(error.what());
+    }
+  }
+}
+
+}  // namespace ferry::detail
+
+namespace ferry {
+
+template <class T>
+T Payload::as() const {
+  if (!present_) return detail::decode_missing<T>();
+  if (serializer_ != nullptr) return detail::decode<T>(*serializer_, bytes());
+  if constexpr (std::is_same_v<T, Payload>) {
+    return *this;
+  } else if constexpr (std::is_same_v<T, Bytes>) {
+    detail::throw_bad_payload("a payload made from JSON text has no bytes");
+  } else {
+    try {
+      return detail::decode_json<T>(bytes());
+    } catch (const nlohmann::json::exception& error) {
+      detail::throw_bad_payload(error.what());
+    }
+  }
+}
+
+}  // namespace ferry

@@ -1,0 +1,211 @@
+#pragma once
+// Handlers of every accepted signature behind one interface.
+
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
+
+#include "ferry/context.hpp"
+#include "ferry/detail/codec.hpp"
+#include "ferry/detail/invocation.hpp"
+#include "ferry/detail/reply_stream.hpp"
+#include "ferry/detail/signature.hpp"
+#include "ferry/reply_writer.hpp"
+
+namespace ferry::detail {
+
+/// A registered handler. Shared by all loops; `invoke` may run many at once.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  virtual void invoke(Invocation invocation) = 0;
+
+  /// The transport whose context it takes; empty: any.
+  std::string_view required_transport = {};
+};
+
+/// A buffer for one encoded value, kept from call to call. Not to be held across a suspension.
+std::string& scratch_buffer();
+
+/// What the parameters of one call are picked from.
+template <class Payload>
+struct Arguments {
+  Context* context = nullptr;
+  std::optional<Payload> payload;
+  ReplyStreamState* stream = nullptr;
+};
+
+/// One argument; a temporary `ReplyWriter` or `RequestContext` lives as long as the call, a coroutine's as its frame.
+template <class P, class Payload>
+struct Pick {
+  explicit Pick(Arguments<Payload>& from) : arguments(from) {}
+  Arguments<Payload>& arguments;
+
+  decltype(auto) get() {
+    if constexpr (std::is_same_v<Bare<P>, Context>) {
+      return static_cast<Context&>(*arguments.context);
+    } else if constexpr (std::is_same_v<Bare<P>, RequestContext>) {
+      return RequestContext(*arguments.context);
+    } else if constexpr (is_transport_context<P>) {
+      return static_cast<Bare<P>&>(*arguments.context->template as<Bare<P>>());   // checked at start-up
+    } else {
+      return static_cast<Payload&&>(*arguments.payload);
+    }
+  }
+};
+template <class T, class Payload>
+struct Pick<ReplyWriter<T>&, Payload> {
+  explicit Pick(Arguments<Payload>& from) : writer(*from.stream) {}
+  ReplyWriter<T> writer;
+  ReplyWriter<T>& get() { return writer; }
+};
+
+/// The same arguments, once for each of a pack.
+template <class, class A>
+A& for_each(A& arguments) {
+  return arguments;
+}
+
+template <class Payload>
+void decode_payload(const spi::Delivery& delivery, std::optional<Payload>& out) {
+  if constexpr (!std::is_same_v<Payload, Nothing>) {
+    const spi::RequestView& view = delivery.view();
+    out.emplace(view.has_payload ? decode<Payload>(delivery.serializer(), view.payload) : decode_missing<Payload>());
+  }
+}
+inline void decode_payload(const spi::DeliveryPtr& delivery, std::optional<ferry::Payload>& out) {
+  out.emplace(ferry::Payload::view(delivery));   // no copy: keeps the message alive
+}
+template <class Payload>
+void decode_payload(const spi::DeliveryPtr& delivery, std::optional<Payload>& out) {
+  decode_payload(static_cast<const spi::Delivery&>(*delivery), out);
+}
+
+template <class R>
+void send_result(Invocation& invocation, const R& result, std::string& buffer) {
+  if constexpr (std::is_same_v<R, ferry::Payload>) {
+    if (!result.has_value()) return invocation.end();
+  }
+  if (invocation.wants_reply()) encode(invocation.delivery()->serializer(), result, buffer);
+  invocation.last(buffer);
+}
+
+template <class F>
+class HandlerFor final : public Handler {
+  using Sig = typename SignatureOf<F>::Type;
+  using T = Traits<Sig>;
+  using Payload = typename T::Payload;
+
+ public:
+  explicit HandlerFor(F function) : function_(std::move(function)) { required_transport = T::required_transport; }
+
+  void invoke(Invocation invocation) override {
+    if constexpr (T::is_coroutine) {
+      start(std::move(invocation));
+    } else {
+      run(invocation, static_cast<Sig*>(nullptr));
+    }
+  }
+
+ private:
+  // ---- synchronous: on the stack, no allocation of ours
+  template <class R, class... P>
+  void run(Invocation& invocation, Signature<R, P...>*) {
+    try {
+      Arguments<Payload> arguments;
+      std::optional<Context> context;
+      if constexpr (T::wants_context) arguments.context = &make_context(context, invocation);
+      decode_payload(invocation.delivery(), arguments.payload);
+      std::tuple<Pick<P, Payload>...> picks(for_each<P>(arguments)...);
+      if constexpr (std::is_void_v<R>) {
+        std::apply([this](auto&... pick) { function_(pick.get()...); }, picks);
+        invocation.end();
+      } else {
+        const R result = std::apply([this](auto&... pick) -> R { return function_(pick.get()...); }, picks);
+        std::string& buffer = scratch_buffer();
+        buffer.clear();
+        send_result(invocation, result, buffer);
+      }
+    } catch (...) {
+      invocation.fail(std::current_exception());
+    }
+  }
+
+  // ---- coroutine: one object for all that must live as long as it runs
+  struct Run {
+    explicit Run(Invocation from) : invocation(std::move(from)), stream(invocation) {}
+    Invocation invocation;
+    std::optional<Context> context;
+    Arguments<Payload> arguments;
+    ReplyStreamState stream;
+    asio::cancellation_signal cancel;
+  };
+
+  static Context& make_context(std::optional<Context>& slot, const Invocation& invocation) {
+    return slot.emplace(invocation.delivery(), invocation.service().transport_name(), invocation.service().service_name(),
+                        invocation.route());
+  }
+
+  void start(Invocation invocation) {
+    auto run = std::make_shared<Run>(std::move(invocation));
+    const spi::DeliveryPtr delivery = run->invocation.delivery();
+    const asio::any_io_executor executor = run->invocation.service().handler_executor(delivery->loop());
+    if (delivery->expects_reply()) watch(run, executor);
+    asio::co_spawn(executor, drive(run, static_cast<Sig*>(nullptr)),
+                   asio::bind_cancellation_slot(run->cancel.slot(), [run](std::exception_ptr) {}));
+  }
+
+  /// The caller's cancel becomes the coroutine's, on the coroutine's executor.
+  static void watch(const std::shared_ptr<Run>& run, const asio::any_io_executor& executor) {
+    const spi::DeliveryPtr& delivery = run->invocation.delivery();
+    auto hook = [weak = std::weak_ptr<Run>(run), executor] {
+      asio::post(executor, [weak] {
+        if (const auto target = weak.lock()) target->cancel.emit(asio::cancellation_type::terminal);
+      });
+    };
+    if (delivery->loop().in_loop()) {
+      delivery->on_abandoned(std::move(hook));
+    } else {
+      delivery->loop().post([delivery, hook = std::move(hook)]() mutable { delivery->on_abandoned(std::move(hook)); });
+    }
+  }
+
+  template <class R, class... P>
+  task<void> drive(std::shared_ptr<Run> run, Signature<R, P...>*) {
+    try {
+      run->arguments.context = &make_context(run->context, run->invocation);
+      run->arguments.stream = &run->stream;
+      decode_payload(run->invocation.delivery(), run->arguments.payload);
+      std::tuple<Pick<P, Payload>...> picks(for_each<P>(run->arguments)...);
+      auto work = std::apply([this](auto&... pick) { return function_(pick.get()...); }, picks);
+      if constexpr (T::writes_stream) {
+        co_await std::move(work);
+        run->stream.end();
+      } else if constexpr (std::is_void_v<typename T::Result>) {
+        co_await std::move(work);
+        run->invocation.end();
+      } else {
+        const typename T::Result result = co_await std::move(work);
+        std::string& buffer = scratch_buffer();
+        buffer.clear();
+        send_result(run->invocation, result, buffer);
+      }
+    } catch (...) {
+      run->stream.release();
+      run->invocation.fail(std::current_exception());
+    }
+  }
+
+  F function_;
+};
+
+}  // namespace ferry::detail

@@ -1,0 +1,72 @@
+#pragma once
+// One run of one handler: what it was called with, and where its results go.
+
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <asio/any_io_executor.hpp>
+
+#include "ferry/spi/delivery.hpp"
+
+namespace ferry::detail {
+
+class EventChain;
+
+/// What a running handler needs of its service. Implemented by the service's engine; called from any thread.
+class ServiceHooks {
+ public:
+  virtual std::string_view transport_name() const noexcept = 0;
+  virtual std::string_view service_name() const noexcept = 0;
+  /// Where coroutine handlers run whose message was read on `loop`.
+  virtual asio::any_io_executor handler_executor(const spi::Loop& loop) = 0;
+  /// A handler threw: logs it and gives the body of the error that the caller is to see, in the serializer's format.
+  virtual std::string error_payload(const std::exception_ptr& error, const spi::Delivery& delivery,
+                                    std::string_view route) = 0;
+  /// The run is over.
+  virtual void finished(const spi::Delivery& delivery, bool succeeded) noexcept = 0;
+
+ protected:
+  ~ServiceHooks() = default;
+};
+
+/// Ends in exactly one of `last`, `end` and `fail`; one that is let go of before that fails by itself.
+/// Threads: one caller at a time.
+class Invocation {
+ public:
+  Invocation(spi::DeliveryPtr delivery, ServiceHooks& service, const std::string& route,
+             std::shared_ptr<EventChain> chain = nullptr, std::size_t chain_index = 0)
+      : delivery_(std::move(delivery)),
+        service_(&service),
+        route_(&route),
+        chain_(std::move(chain)),
+        chain_index_(chain_index) {}
+  Invocation(Invocation&& other) noexcept = default;
+  Invocation& operator=(Invocation&&) = delete;
+  ~Invocation();
+
+  const spi::DeliveryPtr& delivery() const noexcept { return delivery_; }
+  ServiceHooks& service() const noexcept { return *service_; }
+  const std::string& route() const noexcept { return *route_; }
+  bool wants_reply() const noexcept { return delivery_->expects_reply(); }
+
+  void item(std::string& payload);      ///< a value, more may follow
+  void last(std::string& payload);      ///< a value, and the end
+  void end();                           ///< the end, no value
+  void fail(const std::exception_ptr& error);
+
+ private:
+  void done(bool succeeded);
+
+  spi::DeliveryPtr delivery_;   // null: over, or moved from
+  ServiceHooks* service_;
+  const std::string* route_;
+  std::shared_ptr<EventChain> chain_;
+  std::size_t chain_index_;
+};
+
+}  // namespace ferry::detail

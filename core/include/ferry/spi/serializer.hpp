@@ -1,0 +1,89 @@
+#pragma once
+// The serializer contract: how values and envelopes become bytes. One serializer a client or service, chosen by config.
+// A serializer is stateless and shared: every function may be called from any thread.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "ferry/error.hpp"
+#include "ferry/headers.hpp"
+#include "ferry/pattern.hpp"
+
+namespace ferry::spi {
+
+/// What goes around the payload of a request (`id` not empty) or an event.
+struct RequestEnvelope {
+  const Pattern* pattern = nullptr;
+  bool pattern_as_route = false;       ///< send the route as a string (NestJS's TCP events)
+  bool has_payload = false;
+  const Headers* headers = nullptr;    ///< null or empty: no metadata member
+  std::string_view id = {};            ///< plain text
+};
+
+enum class ReplyKind : std::uint8_t {
+  item,        ///< a value, more may follow
+  last_item,   ///< a value, and the end
+  end,         ///< the end, no value
+  error,       ///< the handler's error, and the end; the payload is the error's body
+  no_handler,  ///< nobody handles the pattern
+};
+
+/// What goes around the payload of a reply.
+struct ReplyEnvelope {
+  ReplyKind kind = ReplyKind::end;
+  std::string_view id = {};   ///< as `RequestView::id` gave it; empty: the transport matches replies by itself (RMQ)
+};
+
+/// A request or event as read: views into the body.
+struct RequestView {
+  enum class PatternForm : std::uint8_t { absent, json, text };
+  PatternForm pattern_form = PatternForm::absent;
+  std::string_view pattern = {};   ///< JSON text (`json`), or plain text (`text`)
+  bool has_payload = false;
+  std::string_view payload = {};
+  bool has_id = false;             ///< no id: an event
+  std::string_view id = {};        ///< raw, as the serializer wants it back in `ReplyEnvelope`
+  std::string_view headers = {};   ///< raw, for `read_headers`; empty if there are none
+};
+
+/// A reply as read, by NestJS's rules for a client: views into the body.
+struct ReplyView {
+  std::string_view id = {};        ///< plain text; empty if there is none
+  bool has_value = false;
+  std::string_view value = {};     ///< of a foreign reply: the whole body
+  bool failed = false;             ///< an `err` that is truthy
+  std::string_view error = {};
+  bool last = false;
+};
+
+class Serializer {
+ public:
+  virtual ~Serializer() = default;
+
+  virtual std::string_view name() const noexcept = 0;
+  /// True if payloads are JSON text: then typed values are read and written directly, with no tree in between.
+  virtual bool json_text() const noexcept = 0;
+  /// True if a body is UTF-8 text, which the TCP transport frames by UTF-16 units; false: by bytes.
+  virtual bool text() const noexcept = 0;
+
+  // Values. `encode...` append to `out`.
+  virtual void encode(const nlohmann::json& value, std::string& out) const = 0;
+  virtual Result<nlohmann::json> decode(std::string_view payload) const = 0;
+  virtual void encode_bytes(std::string_view bytes, std::string& out) const = 0;
+  virtual Result<std::string> decode_bytes(std::string_view payload) const = 0;
+  /// A payload as JSON text: for errors, logs and the command line.
+  virtual Result<std::string> to_json_text(std::string_view payload) const = 0;
+
+  // Envelopes: what stands before the payload is appended to `head`, what follows it to `tail`.
+  virtual void write_request(const RequestEnvelope& envelope, std::string& head, std::string& tail) const = 0;
+  virtual void write_reply(const ReplyEnvelope& envelope, std::string& head, std::string& tail) const = 0;
+  /// Null, or what is wrong with the body. The whole body is checked, the payload included.
+  virtual const char* read_request(std::string_view body, RequestView& out) const = 0;
+  virtual const char* read_reply(std::string_view body, ReplyView& out) const = 0;
+  virtual Headers read_headers(std::string_view raw) const = 0;
+};
+
+}  // namespace ferry::spi

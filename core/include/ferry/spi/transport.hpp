@@ -1,0 +1,193 @@
+#pragma once
+// The whole contract between core and a transport. A plugin implements `Transport`, `ClientTransport`, `ServerTransport`
+// and a `Delivery`; core implements `ClientSink` and `ServerSink`.
+//
+// Rules that hold for every function here:
+// - No exception crosses, except `ConfigError` out of `make_client` and `make_server`.
+// - A transport never calls user code, and never calls a sink from inside a call that core made.
+// - Everything is bounded: what a transport queues it refuses (`errc::overloaded`) or pushes back at a limit.
+// - Core owns ids, deadlines, cancel, reconnect, routing and the handlers; a transport owns bytes and the driver.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "ferry/error.hpp"
+#include "ferry/headers.hpp"
+#include "ferry/pattern.hpp"
+#include "ferry/spi/delivery.hpp"
+#include "ferry/spi/loop.hpp"
+#include "ferry/spi/options.hpp"
+#include "ferry/spi/serializer.hpp"
+#include "ferry/status.hpp"
+
+namespace ferry::spi {
+
+/// What users may rely on. The conformance suite tests both answers: a `false` is refused, never a hang.
+struct Capabilities {
+  bool headers = false;        ///< carries headers with requests and events
+  bool reply_streams = false;  ///< more than one reply to a request
+  bool ordered = false;        ///< events of one client arrive in the order they were emitted
+  bool cancel = false;         ///< a caller's cancel reaches the handler, between ferry peers
+  bool deadline = false;       ///< a caller's deadline reaches the handler, between ferry peers
+  bool fanout = false;         ///< every service instance gets every event
+  bool ack = false;            ///< `emit` is confirmed by the broker
+  bool durable = false;        ///< an event waits for a service that is away
+  bool wildcard = false;       ///< a pattern may match many routes
+  bool no_handler_reply = false;  ///< an unknown pattern is answered, not left to the deadline
+  bool at_least_once = false;  ///< `"delivery": "at-least-once"` can be given
+  bool custom_serializer = false;  ///< serializers other than json can be chosen
+  bool sees_peer_loss = false;  ///< a client learns at once that its service is gone
+};
+
+/// A driver's own object, for `unwrap<T>()`.
+struct NativeHandle {
+  const std::type_info* type = nullptr;
+  void* object = nullptr;
+  template <class T>
+  static NativeHandle of(T* object) noexcept { return {&typeid(T), object}; }
+};
+
+// ---- client side -----------------------------------------------------------------------------------------------------
+
+/// A request (`id` not empty) or an event. Valid during the call only.
+struct OutgoingMessage {
+  const Pattern* pattern = nullptr;
+  bool has_payload = false;
+  std::string* payload = nullptr;      ///< in the serializer's format; its contents may be taken over
+  const Headers* headers = nullptr;    ///< never null
+  std::string_view id = {};            ///< plain text, unique among all clients of all processes
+  std::chrono::steady_clock::time_point deadline = {};
+};
+
+/// Names an event until its outcome is reported.
+using EmitToken = std::uint64_t;
+
+/// Core's side of a client. Every call on the client's loop.
+class ClientSink {
+ public:
+  virtual void on_connected(std::string_view peer) = 0;
+  /// The attempt failed, or the connection went. Requests and events not yet answered or reported are ended by core.
+  virtual void on_disconnected(Failure why) = 0;
+  virtual void on_reply(const ReplyView& reply) = 0;
+  /// The outcome of an event: null when it was accepted (confirmed, with `Capabilities::ack`).
+  virtual void on_emitted(EmitToken token, const Failure* failure) = 0;
+  /// An error that belongs to no call and ends nothing: for `on_error`.
+  virtual void on_error(const Failure& failure) = 0;
+  virtual void on_status(StatusEvent event) = 0;
+
+ protected:
+  ~ClientSink() = default;
+};
+
+/// Called by core on the client's loop only.
+class ClientTransport {
+ public:
+  virtual ~ClientTransport() = default;
+
+  /// One attempt; ends in `on_connected` or `on_disconnected`. Core decides when to try again.
+  virtual void connect() = 0;
+  /// Only while connected. Replies come to `on_reply`. Returns false, with `failure` set, if it was not taken.
+  virtual bool request(const OutgoingMessage& message, Failure& failure) = 0;
+  /// Only while connected. The outcome comes to `on_emitted`. Returns false, with `failure` set, if it was not taken.
+  virtual bool emit(const OutgoingMessage& message, EmitToken token, Failure& failure) = 0;
+  /// Nobody waits for the replies to `id` any more. Tells the peer where it can be told.
+  virtual void cancel(std::string_view id) = 0;
+  /// Stop, and go on, taking replies from the peer: somebody does not consume his stream.
+  virtual void pause() = 0;
+  virtual void resume() = 0;
+  /// Sends what was taken, for at most `limit`, then disconnects. Calls `done` when the sink will not be called any more.
+  virtual void close(std::chrono::milliseconds limit, std::function<void()> done) = 0;
+  virtual NativeHandle native() noexcept { return {}; }
+};
+
+struct ClientEnvironment {
+  std::string name;                 ///< the client's name, for logs
+  Loop* loop = nullptr;
+  const Serializer* serializer = nullptr;
+  Options options;                  ///< checked against `Transport::client_options`
+  std::string directory;            ///< relative file names in options are relative to it
+  bool extensions = true;           ///< may tell a ferry peer what only ferry knows
+};
+
+// ---- service side ----------------------------------------------------------------------------------------------------
+
+/// What handlers are registered for.
+struct Subscription {
+  std::string route;
+  bool event = false;               ///< an event handler; otherwise a message handler
+  nlohmann::json extras;            ///< NestJS's handler extras (`{"qos": 1}`), null if none
+};
+
+/// Core's side of a service. On any loop; calls for one connection on one loop.
+class ServerSink {
+ public:
+  virtual void on_message(DeliveryPtr delivery) = 0;
+  virtual void on_status(StatusEvent event) = 0;
+  /// Something went wrong that ends no more than one peer: counted and logged.
+  virtual void on_error(const Failure& failure) = 0;
+
+ protected:
+  ~ServerSink() = default;
+};
+
+/// Called by core on the service's main loop only.
+class ServerTransport {
+ public:
+  virtual ~ServerTransport() = default;
+
+  /// Starts taking messages. Calls `done` once, with null or with what went wrong.
+  virtual void listen(std::vector<Subscription> subscriptions, std::function<void(const Failure*)> done) = 0;
+  /// Stop, and go on, taking messages: too many handlers run.
+  virtual void pause() = 0;
+  virtual void resume() = 0;
+  /// No new messages; what was taken is still answered. Calls `done` when nothing new can come.
+  virtual void drain(std::function<void()> done) = 0;
+  /// Sends replies that are still queued, for at most `limit`, then ends every connection. Calls `done` when the sink will
+  /// not be called any more.
+  virtual void close(std::chrono::milliseconds limit, std::function<void()> done) = 0;
+  /// Where it can be reached, for people and for tests that asked for a free port: `tcp://127.0.0.1:3001`.
+  virtual std::string endpoint() const { return {}; }
+  virtual NativeHandle native() noexcept { return {}; }
+};
+
+struct ServerEnvironment {
+  std::string name;
+  Loop* loop = nullptr;             ///< the main loop
+  std::vector<Loop*> loops;         ///< where connections may live, the main one included
+  const Serializer* serializer = nullptr;
+  Options options;                  ///< checked against `Transport::server_options`
+  std::string directory;
+  bool at_least_once = false;
+  bool extensions = true;
+};
+
+// ---- the plugin ------------------------------------------------------------------------------------------------------
+
+/// What a plugin is. Lives as long as the process; every function may be called from any thread.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  virtual std::string_view name() const noexcept = 0;
+  virtual const Capabilities& capabilities() const noexcept = 0;
+  virtual OptionTable client_options() const noexcept = 0;
+  virtual OptionTable server_options() const noexcept = 0;
+  /// URL schemes of `options_from_url`: `tcp`, `tcps`.
+  virtual std::span<const std::string_view> schemes() const noexcept = 0;
+  /// The `options` a URL stands for. Throws `ConfigError` for one that makes no sense.
+  virtual nlohmann::json options_from_url(std::string_view url) const = 0;
+
+  virtual std::unique_ptr<ClientTransport> make_client(ClientEnvironment environment, ClientSink& sink) const = 0;
+  virtual std::unique_ptr<ServerTransport> make_server(ServerEnvironment environment, ServerSink& sink) const = 0;
+};
+
+}  // namespace ferry::spi

@@ -1,0 +1,193 @@
+#include "application_config.hpp"
+
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "ferry/error.hpp"
+#include "ferry/log.hpp"
+
+namespace ferry::detail {
+namespace {
+
+using spi::ConfigPlace;
+using spi::Option;
+using spi::OptionKind;
+using spi::Options;
+
+constexpr Option application_options[] = {
+    {"$schema", OptionKind::string, "", "the JSON Schema an editor checks this file against; not read"},
+    {"threads", OptionKind::integer, "0", "event loops, each with a thread; 0: one a core", 0, 1024},
+    {"poolThreads", OptionKind::integer, "0", "worker threads of `\"handlers\": \"pool\"`; 0: as many as threads", 0, 4096},
+    {"pluginPath", OptionKind::strings, "", "directories searched first for plugins, relative to this file"},
+    {"shutdownTimeout", OptionKind::duration, "\"10s\"", "how long a stop may take to drain", 0},
+    {"logLevel", OptionKind::string, "", "the least level that is logged",
+     std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max(), "debug|info|warn|error|off"},
+    {"services", OptionKind::any, "{}", "what this application serves, by name"},
+    {"clients", OptionKind::any, "{}", "what this application calls, by name"},
+};
+
+constexpr auto no_min = std::numeric_limits<std::int64_t>::min();
+constexpr auto no_max = std::numeric_limits<std::int64_t>::max();
+
+constexpr Option service_options[] = {
+    {"transport", OptionKind::string, "", "the transport plugin, by name", no_min, no_max, "", {}, true},
+    {"serializer", OptionKind::string, "\"json\"", "the serializer plugin, by name; NestJS peers need json"},
+    {"options", OptionKind::any, "{}", "the transport's own options"},
+    {"handlers", OptionKind::string, "\"loop\"",
+     "where handlers run: on the loop that read the message, or on worker threads (for code that blocks)", no_min, no_max,
+     "loop|pool"},
+    {"maxConcurrency", OptionKind::integer, "10000", "handlers running at once before the transport is held back", 1,
+     1000000},
+    {"delivery", OptionKind::string, "",
+     "at-least-once: a message is acknowledged after its handler succeeded, never before", no_min, no_max,
+     "at-least-once"},
+    {"extensions", OptionKind::boolean, "true", "use what only ferry peers understand (cancel, deadlines), with those"},
+};
+
+constexpr Option reconnect_options[] = {
+    {"attempts", OptionKind::integer, "-1", "attempts after a loss or a failure; -1: without limit", -1},
+    {"backoff", OptionKind::duration, "\"100ms\"", "the wait before the first; doubles, with jitter", 1},
+    {"maxBackoff", OptionKind::duration, "\"5s\"", "the longest wait", 1},
+};
+
+constexpr Option client_options[] = {
+    {"transport", OptionKind::string, "", "the transport plugin, by name; not needed with url"},
+    {"url", OptionKind::string, "", "instead of transport and options: tcp://127.0.0.1:3001"},
+    {"serializer", OptionKind::string, "\"json\"", "the serializer plugin, by name; NestJS peers need json"},
+    {"options", OptionKind::any, "{}", "the transport's own options"},
+    {"timeout", OptionKind::duration, "\"30s\"", "the deadline of a request; of a stream, the wait for its next value", 1},
+    {"emitTimeout", OptionKind::duration, "\"5s\"", "the deadline of an event", 1},
+    {"maxInFlight", OptionKind::integer, "65536", "requests and events under way at once; more are refused", 1,
+     static_cast<std::int64_t>(InFlight::max_slots)},
+    {"streamBuffer", OptionKind::integer, "1024", "values a stream holds before its service is held back", 1, 1000000},
+    {"offlineQueue", OptionKind::boolean, "false",
+     "calls made without a connection wait for one until their deadline, not just for the next attempt"},
+    {"reconnect", OptionKind::object, "", "how the client comes back after a loss", no_min, no_max, "", reconnect_options},
+    {"extensions", OptionKind::boolean, "true", "use what only ferry peers understand (cancel, deadlines), with those"},
+};
+
+Options read_table(const Config& config, spi::OptionTable table, const nlohmann::json& value, std::string pointer) {
+  return Options::parse(value, table, ConfigPlace{config.file(), std::move(pointer)});
+}
+
+/// Plugins are looked for by what stands in the config, so their refusals say where that is.
+template <class F>
+auto at(const ConfigPlace& place, F find) {
+  try {
+    return find();
+  } catch (const PluginError& error) {
+    throw PluginError(errc::plugin_refused, place.text() + ": " + error.what(), Fate::not_sent);
+  }
+}
+
+const nlohmann::json& object_of(const Options& options, std::string_view name) {
+  const nlohmann::json& value = options.any(name);
+  if (!value.is_object()) spi::config_error(options.place(name), value.dump(), "expected an object of names");
+  return value;
+}
+
+const spi::Serializer* read_serializer(const Options& options, const Plugins& plugins, const spi::Transport& transport) {
+  const std::string name = options.string("serializer");
+  if (name != "json" && !transport.capabilities().custom_serializer) {
+    spi::config_error(options.place("serializer"), '"' + name + '"',
+                      "the transport " + std::string(transport.name()) + " has a message format of its own; leave it out");
+  }
+  return at(options.place("serializer"), [&] { return &plugins.serializer(name); });
+}
+
+ServiceConfig read_service(const std::string& name, const Options& options, const Plugins& plugins) {
+  ServiceConfig service;
+  service.settings.name = name;
+  service.settings.pool = options.string("handlers") == "pool";
+  service.settings.max_concurrency = static_cast<std::size_t>(options.integer("maxConcurrency"));
+  service.extensions = options.boolean("extensions");
+  service.at_least_once = options.given("delivery");
+  service.transport =
+      at(options.place("transport"), [&] { return &plugins.transport(options.string("transport")); });
+  if (service.at_least_once && !service.transport->capabilities().at_least_once) {
+    spi::config_error(options.place("delivery"), "\"at-least-once\"",
+                      "the transport " + std::string(service.transport->name()) +
+                          " keeps no message for a service that is away; leave it out, or choose another transport");
+  }
+  service.serializer = read_serializer(options, plugins, *service.transport);
+  service.options = Options::parse(options.any("options"), service.transport->server_options(), options.place("options"));
+  return service;
+}
+
+ClientConfig read_client(const std::string& name, const Options& options, const Plugins& plugins) {
+  ClientConfig client;
+  ClientSettings& settings = client.settings;
+  settings.name = name;
+  settings.timeout = options.duration("timeout");
+  settings.emit_timeout = options.duration("emitTimeout");
+  settings.max_in_flight = static_cast<std::size_t>(options.integer("maxInFlight"));
+  settings.stream_buffer = static_cast<std::size_t>(options.integer("streamBuffer"));
+  settings.offline_queue = options.boolean("offlineQueue");
+  const Options reconnect = options.object("reconnect");
+  settings.reconnect_attempts = reconnect.integer("attempts");
+  settings.reconnect_backoff = reconnect.duration("backoff");
+  settings.reconnect_max_backoff = reconnect.duration("maxBackoff");
+  client.extensions = options.boolean("extensions");
+  nlohmann::json transport_options = options.any("options");
+  if (options.given("url") == options.given("transport")) {
+    spi::config_error(options.place(), options.given("url") ? "both url and transport" : "neither url nor transport",
+                      "give one of them");
+  }
+  if (options.given("url")) {
+    const std::string url = options.string("url");
+    client.transport = at(options.place("url"), [&] { return &plugins.transport_for_url(url); });
+    nlohmann::json from_url = client.transport->options_from_url(url);
+    if (transport_options.is_object()) from_url.update(transport_options);
+    transport_options = std::move(from_url);
+  } else {
+    client.transport = at(options.place("transport"), [&] { return &plugins.transport(options.string("transport")); });
+  }
+  client.serializer = read_serializer(options, plugins, *client.transport);
+  client.options = Options::parse(transport_options, client.transport->client_options(), options.place("options"));
+  return client;
+}
+
+}  // namespace
+
+spi::OptionTable application_table() noexcept { return application_options; }
+spi::OptionTable service_table() noexcept { return service_options; }
+spi::OptionTable client_table() noexcept { return client_options; }
+
+ApplicationSettings read_application(const Config& config) {
+  const Options options = read_table(config, application_options, config.root(), "");
+  ApplicationSettings settings;
+  settings.threads = static_cast<std::size_t>(options.integer("threads"));
+  settings.pool_threads = static_cast<std::size_t>(options.integer("poolThreads"));
+  settings.shutdown_timeout = options.duration("shutdownTimeout");
+  for (const std::string& path : options.strings("pluginPath")) settings.plugin_path.push_back(config.directory() / path);
+  if (options.given("logLevel")) {
+    const std::string level = options.string("logLevel");
+    for (const LogLevel one : {LogLevel::debug, LogLevel::info, LogLevel::warn, LogLevel::error, LogLevel::off}) {
+      if (to_string(one) == level) set_log_level(one);
+    }
+  }
+  return settings;
+}
+
+std::vector<ServiceConfig> read_services(const Config& config, const Plugins& plugins) {
+  const Options root = read_table(config, application_options, config.root(), "");
+  std::vector<ServiceConfig> services;
+  for (const auto& [name, value] : object_of(root, "services").items()) {
+    const ConfigPlace place = root.place("services").member(name);
+    services.push_back(read_service(name, Options::parse(value, service_options, place), plugins));
+  }
+  return services;
+}
+
+std::vector<ClientConfig> read_clients(const Config& config, const Plugins& plugins) {
+  const Options root = read_table(config, application_options, config.root(), "");
+  std::vector<ClientConfig> clients;
+  for (const auto& [name, value] : object_of(root, "clients").items()) {
+    const ConfigPlace place = root.place("clients").member(name);
+    clients.push_back(read_client(name, Options::parse(value, client_options, place), plugins));
+  }
+  return clients;
+}
+
+}  // namespace ferry::detail

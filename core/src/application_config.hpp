@@ -1,0 +1,52 @@
+#pragma once
+// The config file's own keys, around the options that belong to plugins.
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "ferry/config.hpp"
+#include "ferry/detail/client_core.hpp"
+#include "ferry/plugins.hpp"
+#include "ferry/spi/options.hpp"
+#include "in_flight.hpp"
+#include "service_core.hpp"
+
+namespace ferry::detail {
+
+struct ApplicationSettings {
+  std::size_t threads = 0;
+  std::size_t pool_threads = 0;
+  std::chrono::milliseconds shutdown_timeout{10000};
+  std::vector<std::filesystem::path> plugin_path;
+};
+
+struct ServiceConfig {
+  ServiceSettings settings;
+  const spi::Transport* transport = nullptr;
+  const spi::Serializer* serializer = nullptr;
+  spi::Options options;
+  bool at_least_once = false;
+  bool extensions = true;
+};
+
+struct ClientConfig {
+  ClientSettings settings;
+  const spi::Transport* transport = nullptr;
+  const spi::Serializer* serializer = nullptr;
+  spi::Options options;
+  bool extensions = true;
+};
+
+spi::OptionTable application_table() noexcept;
+spi::OptionTable service_table() noexcept;
+spi::OptionTable client_table() noexcept;
+
+/// All of these throw `ConfigError`.
+ApplicationSettings read_application(const Config& config);
+std::vector<ServiceConfig> read_services(const Config& config, const Plugins& plugins);
+std::vector<ClientConfig> read_clients(const Config& config, const Plugins& plugins);
+
+}  // namespace ferry::detail

@@ -1,0 +1,405 @@
+#include "ferry/detail/client_core.hpp"
+
+#include <deque>
+#include <mutex>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include <asio/steady_timer.hpp>
+
+#include "ferry/log.hpp"
+#include "in_flight.hpp"
+#include "reconnect.hpp"
+#include "request_id.hpp"
+
+namespace ferry::detail {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using OutboundQueue = std::vector<OperationPtr>;
+
+std::uint64_t random_number() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) ^ device();
+}
+
+/// A value of a remote error as the `Failure` that `send` ends with.
+Failure remote_failure(const spi::Serializer& serializer, std::string_view error) {
+  auto text = serializer.to_json_text(error);
+  Failure failure(errc::rejected, "", Fate::confirmed);
+  failure.remote_body = text ? std::move(*text) : std::string("null");
+  if (failure.remote_body == "\"There is no matching message handler defined in the remote service.\"") {
+    failure.code = errc::no_handler;
+  }
+  return failure;
+}
+
+}  // namespace
+
+// Touched on the loop only, but for what stands below the mutex.
+struct ClientCore::State {
+  State(const ClientSettings& settings, const asio::any_io_executor& executor, std::uint64_t seed)
+      : table(settings.max_in_flight),
+        reconnect({settings.reconnect_attempts, settings.reconnect_backoff, settings.reconnect_max_backoff}, seed),
+        ids(seed),
+        deadline_timer(executor),
+        reconnect_timer(executor) {}
+
+  std::unique_ptr<spi::ClientTransport> transport;
+  InFlight table;
+  Reconnect reconnect;
+  RequestIds ids;
+  std::deque<std::uint64_t> waiting;   // keys of what waits for a connection, in order
+  asio::steady_timer deadline_timer;
+  asio::steady_timer reconnect_timer;
+  Clock::time_point armed_until = Clock::time_point::max();
+  std::size_t readers_held = 0;
+  bool closing = false;
+
+  std::mutex mutex;
+  OutboundQueue queue;      // from other threads, in order; bounded by max_in_flight
+  bool wake_up_posted = false;
+  std::vector<StatusHandler> status_handlers;
+  std::vector<ErrorHandler> error_handlers;
+};
+
+ClientCore::ClientCore(ClientSettings settings, const spi::Transport& transport, spi::Loop& loop,
+                       const spi::Serializer& serializer)
+    : settings_(std::move(settings)),
+      transport_(transport),
+      loop_(loop),
+      serializer_(serializer),
+      state_(std::make_unique<State>(settings_, loop.executor(), random_number())) {}
+
+ClientCore::~ClientCore() = default;
+
+void ClientCore::attach(const MakeTransport& make) { state_->transport = make(*this); }
+
+// ---- starting --------------------------------------------------------------------------------------------------------
+
+void ClientCore::start(OperationPtr operation) {
+  if (loop_.in_loop()) {
+    admit(std::move(operation), true);
+    return;
+  }
+  bool full = false;
+  bool wake_up = false;
+  {
+    const std::lock_guard lock(state_->mutex);
+    full = state_->queue.size() >= settings_.max_in_flight;
+    if (!full) {
+      state_->queue.push_back(operation);
+      wake_up = !std::exchange(state_->wake_up_posted, true);
+    }
+  }
+  if (full) {
+    Failure failure(errc::overloaded, "client " + settings_.name + ": maxInFlight calls already wait to be sent",
+                    Fate::not_sent);
+    operation->on_done(&failure, true);
+  } else if (wake_up) {
+    loop_.post([self = shared_from_this()] { self->run_queue(); });
+  }
+}
+
+void ClientCore::run_queue() {
+  OutboundQueue batch;
+  {
+    const std::lock_guard lock(state_->mutex);
+    batch.swap(state_->queue);
+    state_->wake_up_posted = false;
+  }
+  for (OperationPtr& operation : batch) admit(std::move(operation), false);
+  batch.clear();
+  const std::lock_guard lock(state_->mutex);
+  if (state_->queue.empty()) state_->queue.swap(batch);   // keeps its memory
+}
+
+void ClientCore::admit(OperationPtr operation, bool inside_call) {
+  State& s = *state_;
+  Operation& op = *operation.get();
+  if (s.closing) return fail(op, errc::closed, "the client was closed", Fate::not_sent, inside_call);
+  const auto key = s.table.add(&op, op.deadline);
+  if (!key) {
+    return fail(op, errc::overloaded, "maxInFlight (" + std::to_string(s.table.limit()) + ") calls are under way",
+                Fate::not_sent, inside_call);
+  }
+  op.key = *key;
+  operation.release_to_table();
+  in_flight_.store(s.table.size(), std::memory_order_relaxed);
+  arm_deadline();
+  if (s.reconnect.state() == Reconnect::State::connected) {
+    if (op.kind == Operation::Kind::connect) return finish(op, nullptr, inside_call);
+    return transmit(op, inside_call);
+  }
+  if (s.waiting.size() > 2 * s.table.size()) {   // what has ended while it waited
+    std::erase_if(s.waiting, [&s](std::uint64_t waiting) { return s.table.find(waiting) == nullptr; });
+  }
+  s.waiting.push_back(op.key);
+  if (s.reconnect.wanted()) connect();
+}
+
+void ClientCore::transmit(Operation& op, bool inside_call) {
+  const RequestIds::Text id = state_->ids.text(op.key);
+  spi::OutgoingMessage message;
+  message.pattern = &op.message.pattern;
+  message.has_payload = op.message.has_payload;
+  message.payload = &op.message.payload;
+  message.headers = &op.message.headers;
+  message.deadline = op.deadline;
+  op.transmitted = true;
+  Failure failure;
+  bool taken = false;
+  if (op.kind == Operation::Kind::event) {
+    taken = state_->transport->emit(message, op.key, failure);
+  } else {
+    message.id = {id.data(), id.size()};
+    taken = state_->transport->request(message, failure);
+  }
+  if (!taken) finish(op, &failure, inside_call);
+}
+
+// ---- ending ----------------------------------------------------------------------------------------------------------
+
+void ClientCore::finish(Operation& op, Failure* failure, bool inside_call) {
+  if (op.key == 0) {
+    op.on_done(failure, inside_call);
+    return;
+  }
+  state_->table.remove(op.key);
+  op.key = 0;
+  in_flight_.store(state_->table.size(), std::memory_order_relaxed);
+  release_reading(op);
+  const OperationPtr last = OperationPtr::take_from_table(&op);
+  op.on_done(failure, inside_call);
+}
+
+void ClientCore::fail(Operation& op, errc code, std::string_view what, Fate fate, bool inside_call) {
+  Failure failure(code, "client " + settings_.name + ", pattern " + op.message.pattern.route() + ": ", fate);
+  failure.detail.append(what);
+  finish(op, &failure, inside_call);
+}
+
+void ClientCore::fail_all(const std::error_code& code, const std::string& why) {
+  // A copy: completions may start new calls, which must not be ended by this.
+  std::vector<OperationPtr> ending;
+  for (Operation* op : state_->table.all()) ending.emplace_back(op);
+  state_->waiting.clear();
+  for (const OperationPtr& op : ending) {
+    if (op->key == 0) continue;
+    Failure failure(code, "client " + settings_.name + ", pattern " + op->message.pattern.route() + ": " + why,
+                    op->transmitted ? Fate::unknown : Fate::not_sent);
+    finish(*op.get(), &failure);
+  }
+}
+
+void ClientCore::cancel(OperationPtr operation) {
+  if (!loop_.in_loop()) {
+    loop_.post([self = shared_from_this(), operation = std::move(operation)]() mutable { self->cancel(std::move(operation)); });
+    return;
+  }
+  run_queue();   // it may still be among what other threads sent
+  if (operation->key == 0) return;
+  const std::uint64_t key = operation->key;
+  const bool tell_peer = operation->transmitted && operation->kind != Operation::Kind::event;
+  fail(*operation.get(), errc::cancelled, "cancelled by the caller", operation->transmitted ? Fate::unknown : Fate::not_sent);
+  const RequestIds::Text id = state_->ids.text(key);
+  if (tell_peer) state_->transport->cancel({id.data(), id.size()});
+}
+
+void ClientCore::on_reply(const spi::ReplyView& reply) {
+  const std::uint64_t key = state_->ids.key(reply.id);
+  OperationPtr op(key == 0 ? nullptr : state_->table.find(key));
+  if (!op || op->kind == Operation::Kind::event) {
+    counters_.late_replies.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  Failure failure;
+  if (reply.failed) {
+    failure = remote_failure(serializer_, reply.error);
+    return finish(*op.get(), &failure);
+  }
+  if (reply.has_value && !op->on_value(serializer_, reply.value, !reply.value.empty(), failure)) {
+    finish(*op.get(), &failure);
+    if (!reply.last) state_->transport->cancel(reply.id);
+    return;
+  }
+  if (reply.last) return finish(*op.get(), nullptr);
+  if (op->kind == Operation::Kind::stream && op->key != 0) {
+    op->deadline = Clock::now() + op->message.timeout;   // a stream's limit is on the wait for its next value
+    state_->table.set_deadline(op->key, op->deadline);
+    if (op->full()) hold_reading(*op.get());
+  }
+}
+
+void ClientCore::on_emitted(spi::EmitToken token, const Failure* failure) {
+  OperationPtr op(state_->table.find(token));
+  if (!op) return;
+  Failure copy = failure != nullptr ? *failure : Failure();
+  finish(*op.get(), failure != nullptr ? &copy : nullptr);
+}
+
+// ---- deadlines -------------------------------------------------------------------------------------------------------
+
+void ClientCore::arm_deadline() {
+  const auto next = state_->table.next_deadline();
+  if (!next || *next >= state_->armed_until) return;   // the timer wakes early enough; what has ended meanwhile costs nothing
+  state_->armed_until = *next;
+  state_->deadline_timer.expires_at(*next);
+  state_->deadline_timer.async_wait([self = shared_from_this()](std::error_code error) {
+    if (!error) self->deadline_passed();
+  });
+}
+
+void ClientCore::deadline_passed() {
+  state_->armed_until = Clock::time_point::max();
+  const auto now = Clock::now();
+  while (Operation* expired = state_->table.expired(now)) {
+    const OperationPtr op(expired);
+    const std::uint64_t key = op->key;
+    const bool tell_peer = op->transmitted && op->kind != Operation::Kind::event;
+    counters_.timeouts.fetch_add(1, std::memory_order_relaxed);
+    const std::string limit = std::to_string(op->message.timeout.count()) + " ms";
+    if (op->holds_reading) {
+      fail(*op.get(), errc::overloaded, "the stream's values were not taken within " + limit, Fate::unknown);
+    } else {
+      const bool event = op->kind == Operation::Kind::event;
+      fail(*op.get(), errc::timed_out,
+           !op->transmitted ? "not sent within " + limit + ": no connection"
+                            : (event ? "not taken within " : "no reply within ") + limit,
+           op->transmitted ? Fate::unknown : Fate::not_sent);
+    }
+    const RequestIds::Text id = state_->ids.text(key);
+    if (tell_peer && state_->transport) state_->transport->cancel({id.data(), id.size()});
+  }
+  arm_deadline();
+}
+
+// ---- streams that are not consumed -----------------------------------------------------------------------------------
+
+void ClientCore::hold_reading(Operation& op) {
+  if (std::exchange(op.holds_reading, true)) return;
+  if (state_->readers_held++ == 0) state_->transport->pause();
+}
+
+void ClientCore::release_reading(Operation& op) {
+  if (!std::exchange(op.holds_reading, false)) return;
+  if (--state_->readers_held == 0) state_->transport->resume();
+}
+
+void ClientCore::drained(OperationPtr operation) {
+  if (!loop_.in_loop()) {
+    loop_.post([self = shared_from_this(), operation = std::move(operation)] { self->drained(operation); });
+    return;
+  }
+  if (operation->holds_reading && operation->key != 0) {
+    operation->deadline = Clock::now() + operation->message.timeout;
+    state_->table.set_deadline(operation->key, operation->deadline);
+  }
+  release_reading(*operation.get());
+}
+
+// ---- connecting ------------------------------------------------------------------------------------------------------
+
+void ClientCore::connect() {
+  set_status(counters_.connects.load(std::memory_order_relaxed) == 0 ? Status::connecting : Status::reconnecting, "");
+  state_->transport->connect();
+}
+
+void ClientCore::on_connected(std::string_view peer) {
+  if (state_->closing) return;
+  state_->reconnect.connected();
+  counters_.connects.fetch_add(1, std::memory_order_relaxed);
+  set_status(Status::connected, std::string(peer));
+  std::deque<std::uint64_t> waiting;
+  waiting.swap(state_->waiting);
+  for (const std::uint64_t key : waiting) {
+    const OperationPtr op(state_->table.find(key));
+    if (!op) continue;   // ended while it waited
+    if (op->kind == Operation::Kind::connect) {
+      finish(*op.get(), nullptr);
+    } else {
+      transmit(*op.get(), false);
+    }
+  }
+}
+
+void ClientCore::on_disconnected(Failure why) {
+  if (state_->closing) return;
+  const bool was_connected = state_->reconnect.state() == Reconnect::State::connected;
+  const auto delay = state_->reconnect.lost();
+  state_->readers_held = 0;
+  set_status(Status::disconnected, why.detail);
+  if (delay) connect_after(*delay, why.detail);
+  if (was_connected) {
+    fail_all(why.code == errc::connection_lost ? why.code : make_error_code(errc::connection_lost), why.detail);
+  } else if (!settings_.offline_queue || !delay) {
+    fail_all(why.code == errc::not_connected ? why.code : make_error_code(errc::not_connected), why.detail);
+  }
+}
+
+void ClientCore::connect_after(std::chrono::milliseconds delay, const std::string& why) {
+  set_status(Status::reconnecting, "next attempt in " + std::to_string(delay.count()) + " ms: " + why);
+  state_->reconnect_timer.expires_after(delay);
+  state_->reconnect_timer.async_wait([self = shared_from_this()](std::error_code error) {
+    if (!error && self->state_->reconnect.due()) self->connect();
+  });
+}
+
+// ---- the rest --------------------------------------------------------------------------------------------------------
+
+void ClientCore::close(std::chrono::milliseconds limit, std::function<void()> done) {
+  loop_.post([self = shared_from_this(), limit, done = std::move(done)]() mutable {
+    self->run_queue();
+    State& s = *self->state_;
+    if (std::exchange(s.closing, true)) return done();
+    s.reconnect.close();
+    s.deadline_timer.cancel();
+    s.reconnect_timer.cancel();
+    self->fail_all(make_error_code(errc::closed), "the client was closed");
+    s.transport->close(limit, [self, done = std::move(done)] {
+      self->set_status(Status::closed, "");
+      done();
+    });
+  });
+}
+
+void ClientCore::on_status_change(StatusHandler handler) {
+  const std::lock_guard lock(state_->mutex);
+  state_->status_handlers.push_back(std::move(handler));
+}
+
+void ClientCore::on_error(ErrorHandler handler) {
+  const std::lock_guard lock(state_->mutex);
+  state_->error_handlers.push_back(std::move(handler));
+}
+
+void ClientCore::set_status(Status status, std::string detail) {
+  status_.store(status, std::memory_order_relaxed);
+  if (log_enabled(LogLevel::debug)) {
+    log(LogLevel::debug, "client " + settings_.name, std::string(to_string(status)) + (detail.empty() ? "" : ": ") + detail);
+  }
+  std::vector<StatusHandler> handlers;
+  {
+    const std::lock_guard lock(state_->mutex);
+    handlers = state_->status_handlers;
+  }
+  const StatusEvent event{status, std::move(detail)};
+  for (const StatusHandler& handler : handlers) handler(event);
+}
+
+void ClientCore::on_status(StatusEvent event) { set_status(event.status, std::move(event.detail)); }
+
+void ClientCore::on_error(const Failure& failure) {
+  std::vector<ErrorHandler> handlers;
+  {
+    const std::lock_guard lock(state_->mutex);
+    handlers = state_->error_handlers;
+  }
+  if (handlers.empty()) log(LogLevel::warn, "client " + settings_.name, failure.detail);
+  for (const ErrorHandler& handler : handlers) handler(failure);
+}
+
+spi::NativeHandle ClientCore::native() { return state_->transport->native(); }
+
+}  // namespace ferry::detail

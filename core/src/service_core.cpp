@@ -1,0 +1,198 @@
+#include "service_core.hpp"
+
+#include <utility>
+
+#include <asio/post.hpp>
+#include <asio/strand.hpp>
+
+#include "event_chain.hpp"
+#include "ferry/detail/json_value.hpp"
+#include "ferry/error.hpp"
+#include "ferry/log.hpp"
+
+namespace ferry::detail {
+namespace {
+
+std::string pattern_text(const spi::RequestView& view) {
+  if (view.pattern_form == spi::RequestView::PatternForm::absent) return "undefined";
+  constexpr std::size_t shown = 200;
+  return std::string(view.pattern.substr(0, shown)) + (view.pattern.size() > shown ? "…" : "");
+}
+
+}  // namespace
+
+ServiceCore::ServiceCore(ServiceSettings settings, const spi::Transport& transport, spi::Loop& loop, Runtime& runtime)
+    : settings_(std::move(settings)), transport_(transport), loop_(loop), runtime_(runtime) {}
+
+// ---- messages --------------------------------------------------------------------------------------------------------
+
+void ServiceCore::on_message(spi::DeliveryPtr delivery) {
+  counters_.messages.fetch_add(1, std::memory_order_relaxed);
+  const RouteEntry* entry = router_.find(delivery->view());
+  if (entry == nullptr) return unhandled(delivery);
+  if (delivery->deadline() && *delivery->deadline() <= std::chrono::steady_clock::now()) {
+    counters_.expired.fetch_add(1, std::memory_order_relaxed);   // nobody waits any more
+    return delivery->settle(spi::Settlement::ack);
+  }
+  if (active_.fetch_add(1, std::memory_order_acq_rel) + 1 >= settings_.max_concurrency) hold_back(true);
+  dispatch(*entry, std::move(delivery));
+}
+
+void ServiceCore::dispatch(const RouteEntry& entry, spi::DeliveryPtr delivery) {
+  if (entry.message) return run(entry.message, Invocation(std::move(delivery), *this, entry.route));
+  if (entry.events.size() == 1) return run(entry.events.front(), Invocation(std::move(delivery), *this, entry.route));
+  const auto chain = std::make_shared<EventChain>(entry.events.size());
+  for (std::size_t i = 0; i < entry.events.size(); ++i) {
+    run(entry.events[i], Invocation(delivery, *this, entry.route, chain, i));
+  }
+}
+
+void ServiceCore::run(const std::shared_ptr<Handler>& handler, Invocation invocation) {
+  if (!settings_.pool) return handler->invoke(std::move(invocation));
+  asio::post(runtime_.pool(), [handler, invocation = std::move(invocation)]() mutable { handler->invoke(std::move(invocation)); });
+}
+
+void ServiceCore::unhandled(const spi::DeliveryPtr& delivery) {
+  counters_.unhandled.fetch_add(1, std::memory_order_relaxed);
+  const std::string pattern = pattern_text(delivery->view());
+  if (delivery->expects_reply()) {
+    log(LogLevel::debug, "service " + settings_.name, "no message handler for the pattern " + pattern);
+    std::string nothing;
+    delivery->reply(spi::ReplyKind::no_handler, nothing);
+  } else {
+    log(LogLevel::warn, "service " + settings_.name,
+        "There is no matching event handler defined in the remote service. Event pattern: " + pattern);
+  }
+  delivery->settle(spi::Settlement::reject);
+}
+
+asio::any_io_executor ServiceCore::handler_executor(const spi::Loop& loop) {
+  return settings_.pool ? asio::any_io_executor(asio::make_strand(runtime_.pool())) : loop.executor();
+}
+
+std::string ServiceCore::error_payload(const std::exception_ptr& error, const spi::Delivery& delivery,
+                                       std::string_view route) {
+  const std::string where = "service " + settings_.name;
+  const std::string what = std::string("the handler of ") + std::string(route) + " failed: ";
+  const auto body = [&delivery](const nlohmann::json& value) {
+    std::string payload;
+    delivery.serializer().encode(value, payload);
+    return payload;
+  };
+  try {
+    std::rethrow_exception(error);
+  } catch (const RpcError& failure) {
+    // What NestJS's RpcException does: objects and arrays verbatim, anything else becomes the message.
+    log(LogLevel::debug, where, what + failure.what());
+    JsonReader reader(failure.body_text());
+    nlohmann::json value;
+    if (!read_dom(reader, value)) value = failure.what();
+    return body(value.is_structured() ? value : nlohmann::json{{"status", "error"}, {"message", value}});
+  } catch (const SerializationError& failure) {
+    // The caller's doing, or a reply that cannot be encoded: either way it says nothing of ours.
+    log(LogLevel::warn, where, what + failure.what());
+    return body({{"status", "error"}, {"message", failure.what()}});
+  } catch (const std::exception& failure) {
+    log(LogLevel::error, where, what + failure.what());
+  } catch (...) {
+    log(LogLevel::error, where, what + "something that is no std::exception was thrown");
+  }
+  return body({{"status", "error"}, {"message", "Internal server error"}});
+}
+
+void ServiceCore::finished(const spi::Delivery& delivery, bool succeeded) noexcept {
+  if (!succeeded) counters_.failed.fetch_add(1, std::memory_order_relaxed);
+  // A request is done with its answer, whatever that says; an event whose handler failed is not done.
+  const bool handled = succeeded || delivery.expects_reply();
+  const_cast<spi::Delivery&>(delivery).settle(handled ? spi::Settlement::ack : spi::Settlement::reject);
+  const std::size_t left = active_.fetch_sub(1, std::memory_order_acq_rel) - 1;
+  if (left < settings_.max_concurrency && held_back_.load(std::memory_order_acquire)) hold_back(false);
+  if (left == 0 && status_.load(std::memory_order_acquire) == Status::draining) drained_if_idle();
+}
+
+void ServiceCore::hold_back(bool hold) {
+  if (held_back_.exchange(hold, std::memory_order_acq_rel) == hold) return;
+  loop_.post([this] { held_back_.load(std::memory_order_acquire) ? server_->pause() : server_->resume(); });
+}
+
+// ---- life ------------------------------------------------------------------------------------------------------------
+
+void ServiceCore::listen(std::function<void(const Failure*)> done) {
+  loop_.post([this, done = std::move(done)]() mutable {
+    on_status({Status::connecting, ""});
+    server_->listen(router_.subscriptions(), [this, done = std::move(done)](const Failure* failure) {
+      if (failure == nullptr) on_status({Status::connected, server_->endpoint()});
+      done(failure);
+    });
+  });
+}
+
+void ServiceCore::drain(std::function<void()> done) {
+  loop_.post([this, done = std::move(done)]() mutable {
+    on_status({Status::draining, std::to_string(active()) + " handlers run"});
+    server_->drain([this, done = std::move(done)]() mutable {
+      {
+        const std::lock_guard lock(mutex_);
+        when_drained_ = std::move(done);
+      }
+      if (active() == 0) drained_if_idle();
+    });
+  });
+}
+
+void ServiceCore::drained_if_idle() {
+  std::function<void()> done;
+  {
+    const std::lock_guard lock(mutex_);
+    done = std::exchange(when_drained_, nullptr);   // null: the transport still brings messages, or it was called before
+  }
+  if (done) done();
+}
+
+void ServiceCore::close(std::chrono::milliseconds limit, std::function<void()> done) {
+  loop_.post([this, limit, done = std::move(done)]() mutable {
+    server_->close(limit, [this, done = std::move(done)] {
+      on_status({Status::closed, ""});
+      done();
+    });
+  });
+}
+
+std::string ServiceCore::endpoint() const { return server_ ? server_->endpoint() : std::string(); }
+
+void ServiceCore::on_status_change(StatusHandler handler) {
+  const std::lock_guard lock(mutex_);
+  status_handlers_.push_back(std::move(handler));
+}
+
+void ServiceCore::on_error_report(ErrorHandler handler) {
+  const std::lock_guard lock(mutex_);
+  error_handlers_.push_back(std::move(handler));
+}
+
+void ServiceCore::on_status(StatusEvent event) {
+  status_.store(event.status, std::memory_order_release);
+  if (log_enabled(LogLevel::debug)) {
+    log(LogLevel::debug, "service " + settings_.name,
+        std::string(to_string(event.status)) + (event.detail.empty() ? "" : ": ") + event.detail);
+  }
+  std::vector<StatusHandler> handlers;
+  {
+    const std::lock_guard lock(mutex_);
+    handlers = status_handlers_;
+  }
+  for (const StatusHandler& handler : handlers) handler(event);
+}
+
+void ServiceCore::on_error(const Failure& failure) {
+  counters_.peer_errors.fetch_add(1, std::memory_order_relaxed);
+  std::vector<ErrorHandler> handlers;
+  {
+    const std::lock_guard lock(mutex_);
+    handlers = error_handlers_;
+  }
+  log(LogLevel::warn, "service " + settings_.name, failure.detail);
+  for (const ErrorHandler& handler : handlers) handler(failure);
+}
+
+}  // namespace ferry::detail

@@ -1,0 +1,95 @@
+#pragma once
+// The engine of one service: routing, running handlers, errors to callers, settling, drain. No transport's name.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ferry/detail/invocation.hpp"
+#include "ferry/runtime.hpp"
+#include "ferry/spi/transport.hpp"
+#include "ferry/status.hpp"
+#include "router.hpp"
+
+namespace ferry::detail {
+
+struct ServiceSettings {
+  std::string name;
+  bool pool = false;                      ///< handlers run on worker threads
+  std::size_t max_concurrency = 10000;    ///< handlers running at once before the transport is held back
+};
+
+struct ServiceCounters {
+  std::atomic<std::uint64_t> messages{0};
+  std::atomic<std::uint64_t> failed{0};        ///< handlers that threw
+  std::atomic<std::uint64_t> unhandled{0};     ///< no handler for the pattern
+  std::atomic<std::uint64_t> expired{0};       ///< arrived behind their caller's deadline
+  std::atomic<std::uint64_t> peer_errors{0};   ///< bytes that were no message, limits passed
+};
+
+/// Threads: `on_message`, `finished` and `error_payload` from any loop or worker; the rest from the application's thread.
+/// Lifetime: shared by the runs of its handlers through `Application`, which waits for them before it lets go.
+class ServiceCore final : public spi::ServerSink, public ServiceHooks {
+ public:
+  ServiceCore(ServiceSettings settings, const spi::Transport& transport, spi::Loop& loop, Runtime& runtime);
+
+  void add(const Registration& registration) { router_.add(registration); }
+  const Router& router() const noexcept { return router_; }
+  const ServiceSettings& settings() const noexcept { return settings_; }
+  const spi::Transport& transport() const noexcept { return transport_; }
+  const ServiceCounters& counters() const noexcept { return counters_; }
+
+  void attach(std::unique_ptr<spi::ServerTransport> server) { server_ = std::move(server); }
+  void listen(std::function<void(const Failure*)> done);
+  /// Calls `done` once no new message can come and no handler runs.
+  void drain(std::function<void()> done);
+  void close(std::chrono::milliseconds limit, std::function<void()> done);
+  std::string endpoint() const;
+  std::size_t active() const noexcept { return active_.load(std::memory_order_acquire); }
+  Status status() const noexcept { return status_.load(std::memory_order_relaxed); }
+  void on_status_change(StatusHandler handler);
+  void on_error_report(ErrorHandler handler);
+  spi::NativeHandle native() { return server_ ? server_->native() : spi::NativeHandle(); }
+
+  // spi::ServerSink
+  void on_message(spi::DeliveryPtr delivery) override;
+  void on_status(StatusEvent event) override;
+  void on_error(const Failure& failure) override;
+
+  // ServiceHooks
+  std::string_view transport_name() const noexcept override { return transport_.name(); }
+  std::string_view service_name() const noexcept override { return settings_.name; }
+  asio::any_io_executor handler_executor(const spi::Loop& loop) override;
+  std::string error_payload(const std::exception_ptr& error, const spi::Delivery& delivery, std::string_view route) override;
+  void finished(const spi::Delivery& delivery, bool succeeded) noexcept override;
+
+ private:
+  void dispatch(const RouteEntry& entry, spi::DeliveryPtr delivery);
+  void run(const std::shared_ptr<Handler>& handler, Invocation invocation);
+  void unhandled(const spi::DeliveryPtr& delivery);
+  void hold_back(bool hold);
+  void drained_if_idle();
+
+  const ServiceSettings settings_;
+  const spi::Transport& transport_;
+  spi::Loop& loop_;
+  Runtime& runtime_;
+  Router router_;
+  ServiceCounters counters_;
+  std::unique_ptr<spi::ServerTransport> server_;
+  std::atomic<std::size_t> active_{0};
+  std::atomic<bool> held_back_{false};
+  std::atomic<Status> status_{Status::idle};
+  std::mutex mutex_;
+  std::function<void()> when_drained_;   // set once the transport has drained
+  std::vector<StatusHandler> status_handlers_;
+  std::vector<ErrorHandler> error_handlers_;
+};
+
+}  // namespace ferry::detail

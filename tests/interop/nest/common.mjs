@@ -1,0 +1,83 @@
+// What the programs of this directory share: arguments, TLS files, the client, the result forms.
+import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { Logger } from '@nestjs/common';
+import { ClientProxyFactory, Transport } from '@nestjs/microservices';
+
+export const connectionOptions = {
+  port: { type: 'string' },
+  host: { type: 'string', default: '127.0.0.1' },
+  'tls-key': { type: 'string' },
+  'tls-cert': { type: 'string' },
+  'tls-ca': { type: 'string' },
+};
+
+/** Nest logs to stdout by default; here stdout belongs to the test that started us. */
+export const stderrLogger = {
+  log() {},
+  debug() {},
+  verbose() {},
+  warn: (...words) => console.error('[nest] warn:', ...words),
+  error: (...words) => console.error('[nest] error:', ...words),
+  fatal: (...words) => console.error('[nest] fatal:', ...words),
+};
+
+export function readArguments(options, args = process.argv.slice(2)) {
+  const { values } = parseArgs({ args, options, strict: true });
+  return values;
+}
+
+export function numberOf(values, name) {
+  const number = Number(values[name]);
+  if (values[name] === undefined || !Number.isInteger(number) || number < 0) {
+    throw new Error(`--${name} needs a whole number, got ${values[name] ?? 'nothing'}`);
+  }
+  return number;
+}
+
+/** The TLS files named on the command line, or undefined when none is. */
+export function tlsFiles(values) {
+  const files = Object.entries({ key: values['tls-key'], cert: values['tls-cert'], ca: values['tls-ca'] })
+    .filter(([, path]) => path !== undefined)
+    .map(([name, path]) => [name, readFileSync(path)]);
+  return files.length === 0 ? undefined : Object.fromEntries(files);
+}
+
+export function makeClient(values) {
+  Logger.overrideLogger(stderrLogger);
+  const tls = tlsFiles(values);
+  return ClientProxyFactory.create({
+    transport: Transport.TCP,
+    options: {
+      host: values.host,
+      port: numberOf(values, 'port'),
+      ...(tls && { tlsOptions: { ...tls, ...(values.servername && { servername: values.servername }) } }),
+    },
+  });
+}
+
+/** undefined has no JSON text, so it travels as {"$undefined":true} in case files and results. */
+export const encodeUndefined = (value) => (value === undefined ? { $undefined: true } : value);
+
+export const decodeUndefined = (value) =>
+  value !== null && typeof value === 'object' && value.$undefined === true ? undefined : value;
+
+/** A native error has no useful JSON of its own; whatever else was raised is shown as it is. */
+export function encodeError(error) {
+  if (!(error instanceof Error)) return encodeUndefined(error);
+  return { $class: error.constructor.name, message: error.message, ...(error.code && { code: error.code }) };
+}
+
+export const printLine = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+
+/** Runs a program's main function; a run that breaks says why on stderr and ends with 2. */
+export function run(main) {
+  main().then(
+    () => process.exit(0),
+    (error) => {
+      console.error(error instanceof Error ? error.message : error);
+      process.exit(2);
+    },
+  );
+}

@@ -1,0 +1,41 @@
+#pragma once
+// What can go wrong on a connection beyond the system's own codes, in NestJS's words where NestJS has words for it.
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "ferry/error.hpp"
+
+namespace ferry::tcp {
+
+enum class TcpError {
+  corrupt_length = 1,   ///< no digits before '#'
+  packet_too_long,      ///< more than maxBufferSize unread
+  bad_body,             ///< the body is no message
+  peer_stalled,         ///< silence in the middle of a packet
+  peer_not_reading,     ///< more than maxSendBufferSize queued
+  tls_handshake,        ///< no secure connection could be made
+  tls_broken,           ///< the secure connection failed later
+  too_many_connections,
+};
+
+const std::error_category& tcp_category() noexcept;
+std::error_code make_error_code(TcpError value) noexcept;
+
+// NestJS's local error texts. Received text is cut short where it is long: a log is no place for a whole packet.
+std::string corrupt_length_text(std::string_view raw);
+std::string too_long_text(std::size_t length);
+std::string bad_body_text(std::string_view why, std::string_view body);
+std::string stalled_text(std::size_t buffered, std::chrono::milliseconds limit);
+std::string not_reading_text(std::size_t queued, std::size_t limit);
+
+/// The code's message as it reads inside a sentence: "connection refused".
+std::string reason(const std::error_code& code);
+
+}  // namespace ferry::tcp
+
+template <>
+struct std::is_error_code_enum<ferry::tcp::TcpError> : std::true_type {};
