@@ -66,17 +66,21 @@ task<void> connected(std::shared_ptr<ClientCore> core) {
   connection->check();
 }
 
-task<void> closed(std::shared_ptr<ClientCore> core) {
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
-      [&core](auto handler) {
+/// A function of its own: GCC 12 would destroy the capturing lambda twice if it stood in the expression under co_await.
+template <class Token>
+auto async_close(const std::shared_ptr<ClientCore>& core, Token&& token) {
+  return asio::async_initiate<Token, void()>(
+      [core](auto handler) {
         using Handler = decltype(handler);
         auto waiter = std::make_shared<std::unique_ptr<Waiter>>(
             std::make_unique<WaiterFor<Handler>>(std::move(handler), core->loop()));
         core->close(core->settings().emit_timeout,
                     [core, waiter] { waiter->release()->complete(core->loop(), false); });
       },
-      asio::use_awaitable);
+      token);
 }
+
+task<void> closed(std::shared_ptr<ClientCore> core) { co_await async_close(core, asio::use_awaitable); }
 
 }  // namespace
 }  // namespace detail

@@ -20,6 +20,30 @@ void check_wanted(const spi::Delivery& delivery) {
   }
 }
 
+/// Completes when the delivery is writable or abandoned, after a turn of the loop at the earliest. A function of its own:
+/// GCC 12 would destroy the capturing lambda twice if it stood in the expression under co_await.
+template <class Token>
+auto async_writable(const spi::DeliveryPtr& delivery, Token&& token) {
+  return asio::async_initiate<Token, void()>(
+      [delivery](auto handler) {
+        using Handler = decltype(handler);
+        const spi::Loop& loop = delivery->loop();
+        auto waiter = std::make_shared<std::unique_ptr<Waiter>>(
+            std::make_unique<WaiterFor<Handler>>(std::move(handler), loop));
+        loop.post([delivery, waiter] {
+          const auto go_on = [delivery, waiter] {
+            if (*waiter) waiter->release()->complete(delivery->loop(), true);
+          };
+          if (delivery->writable() || delivery->abandoned()) {
+            go_on();
+          } else {
+            delivery->when_writable(go_on);
+          }
+        });
+      },
+      token);
+}
+
 }  // namespace
 
 // A value is held back until the next one, the end, or the end of the loop's turn: NestJS marks the last value of a stream
@@ -64,30 +88,9 @@ task<void> ReplyStreamState::write(std::string payload) {
   }
   if (!delivery->writable() || ++since_yield_ == writes_between_yields) {
     since_yield_ = 0;
-    co_await wait_until_writable();
+    co_await async_writable(delivery, asio::use_awaitable);
     check_wanted(*delivery);
   }
-}
-
-task<void> ReplyStreamState::wait_until_writable() {
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
-      [delivery = invocation_.delivery()](auto handler) {
-        using Handler = decltype(handler);
-        const spi::Loop& loop = delivery->loop();
-        auto waiter = std::make_shared<std::unique_ptr<Waiter>>(
-            std::make_unique<WaiterFor<Handler>>(std::move(handler), loop));
-        loop.post([delivery, waiter] {
-          const auto go_on = [delivery, waiter] {
-            if (*waiter) waiter->release()->complete(delivery->loop(), true);
-          };
-          if (delivery->writable() || delivery->abandoned()) {
-            go_on();
-          } else {
-            delivery->when_writable(go_on);
-          }
-        });
-      },
-      asio::use_awaitable);
 }
 
 void ReplyStreamState::end() {

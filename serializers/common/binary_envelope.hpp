@@ -1,21 +1,10 @@
 #pragma once
-// What msgpack and cbor share: envelopes as maps, and a walker that finds the spans in them without building anything.
-//
-// A format is a type with
-//   static const char* read_head(Cursor&, Head&)    the head of one item; null, or what is wrong
-//   static void write_map / write_text / write_bytes / write_true
-//   static bool parse(std::string_view, nlohmann::json&)    of a whole item that was walked before
-//   static void append(const nlohmann::json&, std::string&)
+// What msgpack and cbor share: reading bytes with care, and a walker that finds spans without building anything.
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include <nlohmann/json.hpp>
-
-#include "ferry/detail/json_value.hpp"
-#include "ferry/spi/serializer.hpp"
 
 namespace ferry::serializers {
 
@@ -51,95 +40,105 @@ class Cursor {
   const char* end_;
 };
 
-/// The start of an item: its kind, and all of it where nothing else belongs to it.
+/// The start of an item, and all of it where nothing else belongs to it.
 struct Head {
   enum class Kind : std::uint8_t {
-    scalar,   ///< complete
-    text,     ///< complete: `bytes` is its content
-    bytes,    ///< complete: `bytes` is its content
-    array,    ///< `count` items follow
-    map,      ///< `count` pairs follow
-    tag,      ///< one item follows, which it says something about
-    chunks,   ///< chunks of text or bytes follow, up to a stop
-    stop,     ///< the end of something indefinite
+    scalar,  ///< complete
+    text,    ///< complete: `bytes` is its content
+    array,   ///< `count` items follow
+    map,     ///< `count` pairs follow
+    tag,     ///< one item follows, which the tag says something about
+    stop,    ///< the end of an indefinite array or map
   };
   Kind kind = Kind::scalar;
-  bool truthy = true;        ///< of scalars and text, as JavaScript sees them
+  bool truthy = true;        ///< as JavaScript sees it
   bool indefinite = false;   ///< of arrays and maps: `count` is not known, a stop ends it
   std::uint64_t count = 0;
   std::string_view bytes = {};
 };
 
-inline void write_number(std::string& out, std::uint64_t value, unsigned width) {
+inline constexpr const char* ends_too_early = "the body ends too early";
+
+inline void append_number(std::string& out, std::uint64_t value, unsigned width) {
   while (width-- > 0) out += static_cast<char>(value >> (8 * width));
 }
 
-inline constexpr const char* ends_too_early = "the body ends too early";
+/// Whether an IEEE number of 2, 4 or 8 bytes is truthy: not zero, not NaN.
+inline bool is_truthy_float(std::uint64_t bits, unsigned width) noexcept {
+  const std::uint64_t magnitude = bits & ~(std::uint64_t{1} << (8 * width - 1));
+  const std::uint64_t infinity = width == 2 ? 0x7C00U : width == 4 ? 0x7F800000U : std::uint64_t{0x7FF} << 52;
+  return magnitude != 0 && magnitude <= infinity;
+}
 
-/// Skips one item with all that belongs to it. No recursion, no allocation; sizes are believed only as far as there are
-/// bytes for them.
-template <class Format>
-class Walker {
- public:
-  static constexpr unsigned max_depth = 1000;   // as JsonReader
+using ReadHead = const char* (*)(Cursor&, Head&);
 
-  static const char* skip(Cursor& cursor, Head& first) noexcept {
-    Level levels[max_depth];   // left unset: only levels that were entered are read
-    unsigned depth = 0;
-    for (bool top = true;; top = false) {
-      Head head;
-      if (const char* fault = Format::read_head(cursor, head)) return fault;
-      if (top) first = head;
-      if (head.kind == Head::Kind::stop) {
-        if (depth == 0 || !levels[depth - 1].may_stop()) return "a stop where none belongs";
-        --depth;
-      } else {
-        if (depth > 0 && levels[depth - 1].chunks && (head.kind != levels[depth - 1].chunk_kind || head.indefinite)) {
-          return "a chunk of another type";
-        }
-        if (opens(head)) {
-          if (depth == max_depth) return "nested too deep";
-          // Each item takes a byte at least.
-          if (head.count > cursor.left() || (head.kind == Head::Kind::map && head.count > cursor.left() / 2)) {
-            return ends_too_early;
-          }
-          levels[depth++] = Level(head);
-          if (levels[depth - 1].left != 0 || head.indefinite) continue;
-          --depth;
-        }
-      }
-      while (depth > 0 && levels[depth - 1].item_done()) --depth;
-      if (depth == 0) return nullptr;
-    }
-  }
-
- private:
-  static bool opens(const Head& head) noexcept {
-    return head.kind == Head::Kind::array || head.kind == Head::Kind::map || head.kind == Head::Kind::tag ||
-           head.kind == Head::Kind::chunks;
-  }
-
+/// Skips one item with all that belongs to it; null, or what is wrong. No recursion and no allocation: sizes are believed
+/// only as far as there are bytes for them.
+template <ReadHead read_head>
+const char* skip_item(Cursor& cursor, Head& first) noexcept {
   struct Level {
-    Level() = default;
-    explicit Level(const Head& head) noexcept
-        : left(head.kind == Head::Kind::map ? 2 * head.count : head.kind == Head::Kind::tag ? 1 : head.count),
-          indefinite(head.indefinite),
-          map(head.kind == Head::Kind::map),
-          chunks(head.kind == Head::Kind::chunks),
-          chunk_kind(head.count == 3 ? Head::Kind::text : Head::Kind::bytes) {}
-
-    bool may_stop() const noexcept { return indefinite && (!map || left % 2 == 0); }
-    /// Counts an item; true if it was the last.
-    bool item_done() noexcept {
-      if (indefinite) return ++left, false;
-      return --left == 0;
-    }
-
-    std::uint64_t left;   ///< items to come; of something indefinite: items so far
+    std::uint64_t items;   // to come; of something indefinite: so far
     bool indefinite;
     bool map;
-    bool chunks;
-    Head::Kind chunk_kind;
   };
-};
+  constexpr unsigned max_depth = 1000;   // as JsonReader
+  Level levels[max_depth];   // left unset: only levels that were entered are read
+  unsigned depth = 0;
+  for (bool top = true;; top = false) {
+    Head head;
+    if (const char* fault = read_head(cursor, head)) return fault;
+    if (top) first = head;
+    if (head.kind == Head::Kind::stop) {
+      if (depth == 0 || !levels[depth - 1].indefinite) return "a stop where nothing is to be ended";
+      if (levels[depth - 1].map && levels[depth - 1].items % 2 != 0) return "a key without a value";
+      --depth;
+    } else if (head.indefinite || head.count != 0) {
+      const bool map = head.kind == Head::Kind::map;
+      if (head.count > cursor.left() / (map ? 2 : 1)) return ends_too_early;   // each item takes a byte at least
+      if (depth == max_depth) return "nested too deep";
+      levels[depth++] = {map ? 2 * head.count : head.count, head.indefinite, map};
+      continue;
+    }
+    // An item is complete, and perhaps what encloses it.
+    while (depth != 0) {
+      Level& level = levels[depth - 1];
+      if (level.indefinite ? (++level.items, true) : --level.items != 0) break;
+      --depth;
+    }
+    if (depth == 0) return nullptr;
+  }
+}
+
+/// Calls `each(name, value, head)` for each member of the map that `body` is; the name is empty for a key that is no plain
+/// text. `is_map` is false for a body that is something else. Null, or what is wrong: all of the body is checked.
+template <ReadHead read_head, class Each>
+const char* walk_members(std::string_view body, bool& is_map, Each each) {
+  Cursor cursor(body);
+  Head map;
+  if (const char* fault = read_head(cursor, map)) return fault;
+  is_map = map.kind == Head::Kind::map;
+  if (!is_map) {
+    cursor = Cursor(body);
+    if (const char* fault = skip_item<read_head>(cursor, map)) return fault;
+  }
+  for (std::uint64_t i = 0; is_map && (map.indefinite || i != map.count); ++i) {
+    Head key;
+    Head value;
+    if (map.indefinite) {
+      Cursor ahead = cursor;
+      if (const char* fault = read_head(ahead, key)) return fault;
+      if (key.kind == Head::Kind::stop) {
+        cursor = ahead;
+        break;
+      }
+    }
+    if (const char* fault = skip_item<read_head>(cursor, key)) return fault;
+    const char* const start = cursor.at();
+    if (const char* fault = skip_item<read_head>(cursor, value)) return fault;
+    const std::string_view name = key.kind == Head::Kind::text ? key.bytes : std::string_view();
+    each(name, std::string_view(start, static_cast<std::size_t>(cursor.at() - start)), value);
+  }
+  return cursor.left() == 0 ? nullptr : "there are bytes behind the body";
+}
+
 }  // namespace ferry::serializers

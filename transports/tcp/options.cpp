@@ -19,8 +19,10 @@ using spi::OptionKind;
   {"ca", OptionKind::strings, "", "authorities to trust instead of the system's: PEM files, or PEM texts"},                \
   {"passphrase", OptionKind::string, "", "of an encrypted private key"},                                                   \
   {"ciphers", OptionKind::string, "", "OpenSSL's cipher names, separated by colons"},                                      \
-  {"minVersion", OptionKind::string, "\"TLSv1.2\"", "oldest version of TLS", 0, 0, "TLSv1.2|TLSv1.3"},                     \
-  {"maxVersion", OptionKind::string, "\"TLSv1.3\"", "newest version of TLS", 0, 0, "TLSv1.2|TLSv1.3"},                     \
+  {.name = "minVersion", .kind = OptionKind::string, .fallback = "\"TLSv1.2\"", .doc = "oldest version of TLS",            \
+   .choices = "TLSv1.2|TLSv1.3"},                                                                                          \
+  {.name = "maxVersion", .kind = OptionKind::string, .fallback = "\"TLSv1.3\"", .doc = "newest version of TLS",            \
+   .choices = "TLSv1.2|TLSv1.3"},                                                                                          \
   {"rejectUnauthorized", OptionKind::boolean, "true", "refuse a peer whose certificate no authority vouches for"}
 
 constexpr Option client_tls[] = {
@@ -47,13 +49,13 @@ constexpr Option server_tls[] = {
 constexpr Option client_table[] = {
     FERRY_TCP_COMMON_OPTIONS,
     {"connectTimeout", OptionKind::duration, "\"10s\"", "for one attempt: all addresses and the TLS handshake", 1},
-    {"tlsOptions", OptionKind::object, "", "connect with TLS", 0, 0, "", client_tls},
+    {.name = "tlsOptions", .kind = OptionKind::object, .doc = "connect with TLS", .members = client_tls},
 };
 constexpr Option server_table[] = {
     FERRY_TCP_COMMON_OPTIONS,
     {"retryAttempts", OptionKind::integer, "0", "how often to listen again after the listening socket failed", 0},
     {"retryDelay", OptionKind::duration, "0", "before listening again"},
-    {"tlsOptions", OptionKind::object, "", "listen with TLS", 0, 0, "", server_tls},
+    {.name = "tlsOptions", .kind = OptionKind::object, .doc = "listen with TLS", .members = server_tls},
     {"maxConnections", OptionKind::integer, "10000", "connections at a time; one more is closed at once", 1},
     {"sendHighWaterMark", OptionKind::size, "\"1MiB\"", "queued bytes above which a peer is not read for a while", 1},
     {"backlog", OptionKind::integer, "511", "connections the system holds until they are accepted", 1, 65535},

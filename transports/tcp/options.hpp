@@ -13,7 +13,7 @@
 
 #include "ferry/spi/options.hpp"
 #include "ferry/spi/transport.hpp"
-#include "transports/tcp/tls.hpp"
+#include "transports/tcp/tls_context.hpp"
 
 namespace ferry::tcp {
 

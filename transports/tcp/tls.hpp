@@ -1,43 +1,14 @@
 #pragma once
-// TLS as Node's tls module understands `tlsOptions`.
 
 #include <memory>
+#include <span>
 #include <string>
-#include <vector>
+#include <system_error>
 
-#include <openssl/ssl.h>
-
-#include "ferry/spi/options.hpp"
+#include "transports/tcp/tls_context.hpp"
 #include "transports/tcp/wire.hpp"
 
 namespace ferry::tcp {
-
-struct SslContextFree { void operator()(SSL_CTX* p) const noexcept { SSL_CTX_free(p); } };
-struct SslFree { void operator()(SSL* p) const noexcept { SSL_free(p); } };
-
-/// Keys, certificates and rules, read once. Shared by every connection of a client or a service.
-class TlsContext {
- public:
-  enum class Role { client, server };
-  /// Throws `ConfigError` naming the option (and the file) that does not serve. `host`: whom a client means to reach.
-  TlsContext(Role role, const spi::Options& options, const std::string& directory, const std::string& host);
-
-  Role role() const noexcept { return role_; }
-  /// A new connection's state.
-  std::unique_ptr<SSL, SslFree> make() const;
-
- private:
-  void set_versions(const spi::Options& options);
-  void set_ciphers(const spi::Options& options);
-  void load_identity(const spi::Options& options, const std::string& directory);
-  void load_authorities(const spi::Options& options, const std::string& directory);
-  void set_verification(const spi::Options& options);
-
-  Role role_;
-  std::unique_ptr<SSL_CTX, SslContextFree> context_;
-  std::string server_name_;        // for SNI; empty for an address
-  std::string identity_;           // whom the certificate must name; empty if it need not
-};
 
 /// TLS over a socket. OpenSSL reads and writes the socket by itself, never blocking.
 class TlsWire final : public Wire {

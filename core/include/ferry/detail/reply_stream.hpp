@@ -28,8 +28,6 @@ class ReplyStreamState {
  private:
   struct Held;   // shared with the posted release, which may come after the handler's end
 
-  task<void> wait_until_writable();
-
   Invocation& invocation_;
   std::shared_ptr<Held> held_;
   std::size_t since_yield_ = 0;

@@ -1,0 +1,137 @@
+// Events: hot, one outcome, every handler.
+
+#include "fixture.hpp"
+
+using namespace ferry;
+using namespace ferry::test;
+
+TEST_CASE("an event reaches all its handlers") {
+  World world;
+  Counter first;
+  Counter second;
+  Watched<std::string> third;
+  world.serve([&](Application& app) {
+    app.on_event("user_created", [&](int n) { first.add(n); });
+    app.on_event("user_created", [&](int n) -> task<void> {
+      second.add(n);
+      co_return;
+    });
+    app.on_event({{"ev", "obj"}, {"z", 1}}, [&](std::string text) { third.change([&](auto& value) { value = text; }); });
+  });
+  const Client client = world.client();
+  const Emitted outcome = client.emit("user_created", 5).get();
+  CHECK(outcome == (world.capabilities().ack ? Emitted::confirmed : Emitted::accepted));
+  client.emit({{"z", 1}, {"ev", "obj"}}, "x");
+  CHECK(first.reaches(5));
+  CHECK(second.reaches(5));
+  CHECK(third.wait([](const std::string& value) { return value == "x"; }));
+}
+
+TEST_CASE("handlers of one event run concurrently") {
+  World world;
+  Counter arrived;
+  Counter met;
+  // Each waits for the other without blocking: run one after the other, neither would end.
+  const auto meet = [&](int) -> task<void> {
+    arrived.add();
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    while (arrived.get() < 2) {
+      timer.expires_after(1ms);
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+    met.add();
+  };
+  world.serve([&](Application& app) {
+    app.on_event("meet", meet);
+    app.on_event("meet", meet);
+  });
+  world.client().emit("meet", 1);
+  CHECK(met.reaches(2));
+}
+
+TEST_CASE("events arrive in the order they were emitted") {
+  World world;
+  FERRY_NEEDS(world, ordered);
+  constexpr int count = 20000;
+  std::vector<int> order;   // the handler is synchronous and its client has one connection: no two runs at once
+  Counter seen;
+  world.serve([&](Application& app) {
+    app.on_event("numbered", [&](int n) {
+      order.push_back(n);
+      if (n % 1000 == 999) seen.add(1000);
+    });
+  });
+  const Client client = world.client();
+  Counter accepted;
+  for (int i = 0; i < count; ++i) {
+    auto emission = client.emit("numbered", i);
+    if (i % 500 == 499) std::move(emission).get();   // keeps within the client's bound
+  }
+  REQUIRE(seen.reaches(count));
+  if (world.service().services().front().messages == count) {
+    bool in_order = order.size() == count;
+    for (int i = 0; in_order && i < count; ++i) in_order = order[static_cast<std::size_t>(i)] == i;
+    CHECK(in_order);
+  }
+}
+
+TEST_CASE("events nobody handles, and handlers that throw, harm nobody") {
+  World world;
+  Counter good;
+  world.serve([&](Application& app) {
+    app.on_event("bad", [](int) { throw std::runtime_error("no"); });
+    app.on_event("bad", [&](int) { good.add(); });
+    app.on_message("ping", [] { return "pong"; });
+  });
+  set_log_level(LogLevel::off);
+  const Client client = world.client();
+  client.emit("nobody.listens", 1).get();
+  client.emit("bad", 1).get();
+  CHECK(good.reaches(1));
+  CHECK(client.send<std::string>("ping").get() == "pong");
+  CHECK(world.service().services().front().failed == 1);
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("requests to event handlers, and events to message handlers") {
+  World world;
+  Counter both;
+  world.serve([&](Application& app) {
+    app.on_event("one", [](int) { return "one-ret"; });
+    app.on_event("two", [](int) { return "e1"; });
+    app.on_event("two", [](int) -> task<std::string> { co_return std::string("e2"); });
+    app.on_event("three", [](int) { return 1; });
+    app.on_event("three", [](int) { return 2; });
+    app.on_event("three", [](int) { return 3; });
+    app.on_event("both", [](int) { FAIL("a message handler hides the event handlers of its route"); });
+    app.on_message("both", [&](int) { return both.add(), "both-msg"; });
+  });
+  const Client client = world.client();
+  using nlohmann::json;
+  CHECK(client.send<json>("one", 1).get() == "one-ret");
+  CHECK(client.send<json>("two", 1).get() == json{{"current", "e1"}, {"next", "e2"}});
+  CHECK(client.send<json>("three", 1).get() == json{{"current", 1}, {"next", {{"current", 2}, {"next", 3}}}});
+  CHECK(client.send<json>("both", 1).get() == "both-msg");
+  client.emit("both", 1);
+  CHECK(both.reaches(2));
+}
+
+TEST_CASE("emissions end once each") {
+  World world;
+  Counter seen;
+  world.serve([&](Application& app) { app.on_event("tick", [&](int) { seen.add(); }); });
+  const Client client = world.client();
+  constexpr int count = 3000;
+  Counter ended;
+  std::atomic<int> accepted{0};
+  for (int i = 0; i < count; ++i) {
+    asio::co_spawn(client.loop().executor(), client.emit("tick", i), [&](std::exception_ptr error, Emitted) {
+      if (!error) ++accepted;
+      ended.add();
+    });
+  }
+  REQUIRE(ended.reaches(count));
+  CHECK(accepted == count);
+  CHECK(seen.reaches(count));
+  CHECK(client.in_flight() == 0);
+}

@@ -1,0 +1,83 @@
+// Faults on the way between client and service. Each ends every call, within its deadline.
+
+#include <thread>
+
+#include "fixture.hpp"
+
+using namespace ferry;
+using namespace ferry::test;
+
+namespace {
+
+void add_echo(Application& app) {
+  app.on_message("echo", [](Payload payload) { return payload; });
+}
+
+#define FERRY_NEEDS_GATE(world) \
+  if ((world).gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between client and service")
+
+}  // namespace
+
+TEST_CASE("bytes that come one at a time") {
+  World world;
+  FERRY_NEEDS_GATE(world);
+  world.serve(add_echo);
+  const Client client = world.client();
+  world.gate()->piece(1);
+  for (const char* text : {"x", "é€😀", "a longer text that takes many pieces"}) {
+    CHECK(client.send<std::string>("echo", text).get() == text);
+  }
+}
+
+TEST_CASE("a connection that stalls ends its calls at their deadlines, and goes on") {
+  World world;
+  FERRY_NEEDS_GATE(world);
+  world.serve(add_echo);
+  const Client client = world.client();
+  CHECK(client.send<int>("echo", 1).get() == 1);
+  world.gate()->stall(true);
+  CHECK_THROWS_AS(client.send<int>("echo", 2, SendOptions().timeout(100ms)).get(), TimeoutError);
+  world.gate()->stall(false);
+  CHECK(client.send<int>("echo", 3).get() == 3);
+}
+
+TEST_CASE("connections that are cut under load lose no outcome") {
+  World world;
+  FERRY_NEEDS_GATE(world);
+  world.serve(add_echo);
+  const Client client = world.client({{"reconnect", {{"backoff", "5ms"}, {"maxBackoff", "20ms"}}}});
+  set_log_level(LogLevel::off);
+  constexpr int callers = 32;
+  std::atomic<bool> going{true};
+  std::atomic<int> right{0};
+  std::atomic<int> lost{0};
+  std::atomic<int> wrong{0};
+  Counter ended;
+  for (int i = 0; i < callers; ++i) {
+    asio::co_spawn(client.loop().executor(),
+                   [&, i]() -> task<void> {
+                     while (going) {
+                       try {
+                         (co_await client.send<int>("echo", i)) == i ? ++right : ++wrong;
+                       } catch (const ConnectionError&) {
+                         ++lost;
+                       }
+                     }
+                   },
+                   [&](std::exception_ptr error) {
+                     if (error) ++wrong;
+                     ended.add();
+                   });
+  }
+  for (int cut = 0; cut < 10; ++cut) {
+    const int before = right;
+    while (right < before + 500) std::this_thread::yield();
+    world.gate()->cut();
+  }
+  going = false;
+  REQUIRE(ended.reaches(callers));
+  CHECK(wrong == 0);
+  CHECK(lost > 0);
+  CHECK(client.in_flight() == 0);
+  set_log_level(LogLevel::error);
+}

@@ -1,0 +1,367 @@
+// Deadlines, cancel, connecting, losing, coming back, draining, closing.
+
+#include <thread>
+
+#include <asio/experimental/awaitable_operators.hpp>
+
+#include "fixture.hpp"
+
+using namespace ferry;
+using namespace ferry::test;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+/// A handler that runs until it is cancelled, and says so.
+auto until_cancelled(Counter& started, Counter& cancelled) {
+  return [&](Context& context) -> task<int> {
+    started.add();
+    asio::steady_timer never(co_await asio::this_coro::executor, 1h);
+    try {
+      co_await never.async_wait(asio::use_awaitable);
+    } catch (const std::system_error&) {
+      if (context.cancelled()) cancelled.add();
+      throw;
+    }
+    co_return 1;
+  };
+}
+
+template <class F>
+std::error_code code_of(F call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("a request ends at its deadline") {
+  World world;
+  Counter started;
+  Counter cancelled;
+  std::atomic<bool> knows_deadline{false};
+  world.serve([&](Application& app) {
+    app.on_message("never", until_cancelled(started, cancelled));
+    app.on_message("deadline", [&](Context& context) { return context.deadline().has_value(); });
+    app.on_message("late", [](int ms) -> task<int> {
+      asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(ms));
+      co_await timer.async_wait(asio::use_awaitable);
+      co_return ms;
+    });
+  });
+  set_log_level(LogLevel::off);
+  const Client client = world.client();
+  client.send<bool>("deadline").get();
+  const auto begin = Clock::now();
+  CHECK(code_of([&] { client.send<int>("never", 1, SendOptions().timeout(100ms)).get(); }) == errc::timed_out);
+  const auto took = Clock::now() - begin;
+  CHECK(took >= 100ms);
+  CHECK(took < 5s);
+  CHECK(client.in_flight() == 0);
+  if (world.capabilities().cancel) CHECK(cancelled.reaches(1));
+  if (world.capabilities().deadline) CHECK(client.send<bool>("deadline").get());
+  CHECK(client.counters().timeouts == 1);
+  if (!world.capabilities().cancel) {   // else the handler is stopped, and no reply comes late
+    CHECK(code_of([&] { client.send<int>("late", 150, SendOptions().timeout(50ms)).get(); }) == errc::timed_out);
+    CHECK(client.send<int>("late", 200).get() == 200);
+    CHECK(client.counters().late_replies == 1);
+  }
+  world.close_client();
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("get cancels when its limit passes, and refuses to block a loop") {
+  World world;
+  Counter started;
+  Counter cancelled;
+  world.serve([&](Application& app) { app.on_message("never", until_cancelled(started, cancelled)); });
+  set_log_level(LogLevel::off);
+  const Client client = world.client();
+  client.connect().get();
+  CHECK_THROWS_AS(client.send<int>("never").get(100ms), TimeoutError);
+  CHECK(client.in_flight() == 0);
+  run_on(world.client_application(), [&]() -> task<void> {
+    auto call = client.send<int>("never");
+    CHECK_THROWS_AS(std::move(call).get(), std::logic_error);
+    co_return;
+  }());
+  world.close_client();
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("a cancelled call frees its slot and reaches the handler") {
+  using namespace asio::experimental::awaitable_operators;
+  World world;
+  Counter started;
+  Counter cancelled;
+  world.serve([&](Application& app) {
+    app.on_message("never", until_cancelled(started, cancelled));
+    app.on_message("ping", [] { return 1; });
+  });
+  set_log_level(LogLevel::off);
+  const Client client = world.client();
+  CHECK(client.send<int>("ping").get() == 1);
+  constexpr int calls = 20;
+  Counter ended;
+  for (int i = 0; i < calls; ++i) {
+    asio::co_spawn(client.loop().executor(),
+                   [&]() -> task<void> {
+                     asio::steady_timer timer(co_await asio::this_coro::executor, 20ms);
+                     auto call = client.send<int>("never", 1);
+                     auto outcome = co_await (std::move(call) || timer.async_wait(asio::use_awaitable));
+                     CHECK(outcome.index() == 1);
+                   },
+                   [&](std::exception_ptr error) {
+                     CHECK_FALSE(error);
+                     ended.add();
+                   });
+  }
+  REQUIRE(ended.reaches(calls));
+  CHECK(client.in_flight() == 0);
+  CHECK(client.send<int>("ping").get() == 1);
+  if (world.capabilities().cancel) CHECK(cancelled.reaches(started.get()));
+  world.close_client();
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("no service: the call fails at once, and nothing was sent") {
+  World world(true);
+  const Client client = world.client({{"timeout", "20s"}});
+  const auto begin = Clock::now();
+  try {
+    client.send<int>("ping", 1).get();
+    FAIL("there is no service");
+  } catch (const ConnectionError& error) {
+    CHECK(error.code() == errc::not_connected);
+    CHECK(error.fate() == Fate::not_sent);
+    CHECK(error.is_retryable());
+  } catch (const TimeoutError& error) {
+    CHECK_FALSE(world.capabilities().sees_peer_loss);
+  }
+  if (world.capabilities().sees_peer_loss) CHECK(Clock::now() - begin < 10s);
+  CHECK(client.in_flight() == 0);
+}
+
+TEST_CASE("a client waits for its service if told to") {
+  World world(true);
+  const Client client = world.client({{"offlineQueue", true}, {"reconnect", {{"backoff", "20ms"}, {"maxBackoff", "50ms"}}}});
+  Counter ended;
+  std::atomic<int> value{0};
+  asio::co_spawn(client.loop().executor(), client.send<int>("ping", 1), [&](std::exception_ptr error, int got) {
+    if (!error) value = got;
+    ended.add();
+  });
+  world.serve([](Application& app) { app.on_message("ping", [](int n) { return n + 1; }); });
+  REQUIRE(ended.reaches(1));
+  CHECK(value == 2);
+}
+
+TEST_CASE("a lost service fails what is in flight, and the client comes back by itself") {
+  World world;
+  FERRY_NEEDS(world, sees_peer_loss);
+  Counter started;
+  Counter cancelled;
+  const auto handlers = [&](Application& app) {
+    app.on_message("never", until_cancelled(started, cancelled));
+    app.on_message("ping", [] { return 1; });
+  };
+  world.serve(handlers);
+  set_log_level(LogLevel::off);
+  const Client client = world.client({{"reconnect", {{"backoff", "20ms"}, {"maxBackoff", "50ms"}}}});
+  Watched<std::vector<Status>> statuses;
+  client.on_status([&](const StatusEvent& event) {
+    statuses.change([&](auto& value) { value.push_back(event.status); });
+  });
+  client.send<int>("ping").get();
+  Watched<std::vector<std::error_code>> ended;
+  constexpr std::size_t calls = 10;
+  for (std::size_t i = 0; i < calls; ++i) {
+    asio::co_spawn(client.loop().executor(), client.send<int>("never"), [&](std::exception_ptr error, int) {
+      std::error_code code;
+      try {
+        if (error) std::rethrow_exception(error);
+      } catch (const ConnectionError& lost) {
+        code = lost.code();
+      } catch (const std::exception&) {
+      }
+      ended.change([&](auto& value) { value.push_back(code); });
+    });
+  }
+  REQUIRE(started.reaches(static_cast<int>(calls)));
+  const auto seen = [](Status status) {
+    return [status](const std::vector<Status>& all) { return std::count(all.begin(), all.end(), status) > 0; };
+  };
+  if (Gate* gate = world.gate()) {
+    gate->cut();
+    REQUIRE(ended.wait([](const auto& all) { return all.size() == calls; }));
+    for (const std::error_code& code : ended.get()) CHECK(code == errc::connection_lost);
+    CHECK(statuses.wait(seen(Status::disconnected)));
+    CHECK(cancelled.reaches(static_cast<int>(calls)));   // the service lets go of work nobody waits for
+    CHECK(statuses.wait([](const auto& all) { return std::count(all.begin(), all.end(), Status::connected) == 2; }));
+    CHECK(client.send<int>("ping").get() == 1);
+  } else {
+    asio::post(world.service().runtime().pool(), [] {});
+    std::thread stopper([&] { world.service().stop(); });
+    stopper.detach();
+    world.close_client();
+    REQUIRE(ended.wait([](const auto& all) { return all.size() == calls; }));
+  }
+  CHECK(client.in_flight() == 0);
+  world.close_client();
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("a service that restarts is found again") {
+  World world(true);
+  FERRY_NEEDS(world, sees_peer_loss);
+  const auto handlers = [](Application& app) { app.on_message("ping", [] { return 1; }); };
+  world.serve(handlers);
+  const Client client = world.client({{"reconnect", {{"backoff", "20ms"}, {"maxBackoff", "50ms"}}}});
+  Watched<Status> status;
+  client.on_status([&](const StatusEvent& event) { status.change([&](Status& value) { value = event.status; }); });
+  CHECK(client.send<int>("ping").get() == 1);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(world.stop_service());
+    REQUIRE(status.wait([](Status value) { return value != Status::connected; }));
+    CHECK(code_of([&] { client.send<int>("ping").get(); }) == errc::not_connected);
+    world.serve(handlers);
+    REQUIRE(status.wait([](Status value) { return value == Status::connected; }));
+    CHECK(client.send<int>("ping").get() == 1);
+  }
+}
+
+TEST_CASE("a stop under load answers every request that was accepted") {
+  World world;
+  std::atomic<int> accepted{0};
+  world.serve([&](Application& app) {
+    app.on_message("work", [&](int n) -> task<int> {
+      ++accepted;
+      asio::steady_timer timer(co_await asio::this_coro::executor, 30ms);
+      co_await timer.async_wait(asio::use_awaitable);
+      co_return n;
+    });
+  });
+  const Client client = world.client({{"timeout", "10s"}});
+  std::atomic<int> answered{0};
+  std::atomic<int> refused{0};
+  std::atomic<int> wrong{0};
+  std::atomic<bool> going{true};
+  Counter ended;
+  constexpr int callers = 64;
+  for (int i = 0; i < callers; ++i) {
+    asio::co_spawn(client.loop().executor(),
+                   [&, i]() -> task<void> {
+                     while (going) {
+                       try {
+                         const int got = co_await client.send<int>("work", i);
+                         got == i ? ++answered : ++wrong;
+                       } catch (const Error&) {
+                         ++refused;
+                         co_return;
+                       }
+                     }
+                   },
+                   [&](std::exception_ptr error) {
+                     if (error) ++wrong;
+                     ended.add();
+                   });
+  }
+  Counter enough;
+  std::thread watcher([&] {
+    while (answered < 3 * callers) std::this_thread::yield();
+    enough.add();
+  });
+  REQUIRE(enough.reaches(1));
+  watcher.join();
+  const auto begin = Clock::now();
+  CHECK(world.stop_service());
+  CHECK(Clock::now() - begin < 5s);
+  going = false;
+  REQUIRE(ended.reaches(callers));
+  CHECK(wrong == 0);
+  CHECK(answered == accepted);   // what was taken was answered, and its answer arrived
+}
+
+TEST_CASE("a closed client ends what it has, and takes nothing more") {
+  World world;
+  Counter started;
+  Counter cancelled;
+  world.serve([&](Application& app) {
+    app.on_message("never", until_cancelled(started, cancelled));
+    app.on_event("tick", [&](int) {});
+  });
+  set_log_level(LogLevel::off);
+  const Client client = world.client();
+  Watched<std::optional<std::error_code>> outcome;
+  asio::co_spawn(client.loop().executor(), client.send<int>("never"), [&](std::exception_ptr error, int) {
+    const auto code = code_of([&] { std::rethrow_exception(error); });
+    outcome.change([&](auto& value) { value = code; });
+  });
+  REQUIRE(started.reaches(1));
+  client.close().get();
+  REQUIRE(outcome.wait([](const auto& value) { return value.has_value(); }));
+  CHECK(*outcome.get() == errc::closed);
+  CHECK(client.status() == Status::closed);
+  CHECK(code_of([&] { client.send<int>("never").get(); }) == errc::closed);
+  CHECK(code_of([&] { client.emit("tick", 1).get(); }) == errc::closed);
+  client.close().get();   // again: nothing
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("more calls than maxInFlight are refused, not queued") {
+  World world;
+  Counter started;
+  Counter cancelled;
+  world.serve([&](Application& app) { app.on_message("never", until_cancelled(started, cancelled)); });
+  set_log_level(LogLevel::off);
+  const Client client = world.client({{"maxInFlight", 8}});
+  Counter ended;
+  std::atomic<int> overloaded{0};
+  for (int i = 0; i < 20; ++i) {
+    asio::co_spawn(client.loop().executor(), client.send<int>("never"), [&](std::exception_ptr error, int) {
+      if (code_of([&] { std::rethrow_exception(error); }) == errc::overloaded) ++overloaded;
+      ended.add();
+    });
+  }
+  REQUIRE(ended.reaches(12));
+  REQUIRE(started.reaches(8));
+  CHECK(overloaded == 12);
+  CHECK(client.in_flight() == 8);
+  world.close_client();
+  CHECK(ended.reaches(20));
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("a service takes no more at once than maxConcurrency") {
+  World world;
+  std::atomic<int> running{0};
+  std::atomic<int> most{0};
+  world.serve([&](Application& app) {
+    app.on_message("work", [&](int n) -> task<int> {
+      const int now = ++running;
+      int before = most;
+      while (before < now && !most.compare_exchange_weak(before, now)) {
+      }
+      asio::steady_timer timer(co_await asio::this_coro::executor, 1ms);
+      co_await timer.async_wait(asio::use_awaitable);
+      --running;
+      co_return n;
+    });
+  });
+  const Client client = world.client();
+  Counter ended;
+  constexpr int calls = 500;
+  std::atomic<int> right{0};
+  for (int i = 0; i < calls; ++i) {
+    asio::co_spawn(client.loop().executor(), client.send<int>("work", i), [&, i](std::exception_ptr error, int got) {
+      if (!error && got == i) ++right;
+      ended.add();
+    });
+  }
+  REQUIRE(ended.reaches(calls));
+  CHECK(right == calls);
+}

@@ -1,0 +1,3 @@
+#include "broken.hpp"
+
+BROKEN_PLUGIN_ENTRY { return nullptr; }

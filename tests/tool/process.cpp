@@ -1,0 +1,105 @@
+#include "tool/process.hpp"
+
+#include <chrono>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace ferry::test {
+namespace {
+
+struct Pipe {
+  Pipe() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe2");
+    read = ends[0];
+    write = ends[1];
+  }
+  int read = -1;
+  int write = -1;
+};
+
+}  // namespace
+
+// The input has to fit the pipe: it is written before anything is read.
+Process::Process(std::vector<std::string> arguments, std::string_view standard_input) {
+  Pipe in;
+  Pipe out;
+  Pipe err;
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, in.read, STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, out.write, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, err.write, STDERR_FILENO);
+  std::vector<char*> argv;
+  for (std::string& each : arguments) argv.push_back(each.data());
+  argv.push_back(nullptr);
+  const int failed = posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed == 0 && !standard_input.empty()) {
+    static_cast<void>(!::write(in.write, standard_input.data(), standard_input.size()));
+  }
+  for (const int end : {in.read, in.write, out.write, err.write}) close(end);
+  pipes_ = {out.read, err.read};
+  if (failed != 0) throw std::system_error(failed, std::generic_category(), arguments[0]);
+}
+
+Process::~Process() {
+  for (const int end : pipes_) close(end);
+  if (pid_ < 0) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+}
+
+void Process::signal(int number) { kill(pid_, number); }
+
+bool Process::read_some() {
+  std::array<pollfd, 2> ready{};
+  for (std::size_t i = 0; i < 2; ++i) ready[i] = {pipes_[i], POLLIN, 0};   // a closed one is -1: ignored
+  if (pipes_[0] < 0 && pipes_[1] < 0) return false;
+  if (poll(ready.data(), ready.size(), deadline_seconds * 1000) <= 0) {
+    throw std::runtime_error("the process is silent; stdout: " + read_[0] + "\nstderr: " + read_[1]);
+  }
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (ready[i].revents == 0) continue;
+    std::array<char, 4096> buffer;
+    const ssize_t size = read(pipes_[i], buffer.data(), buffer.size());
+    if (size > 0) {
+      read_[i].append(buffer.data(), static_cast<std::size_t>(size));
+    } else {
+      close(std::exchange(pipes_[i], -1));
+    }
+  }
+  return true;
+}
+
+std::string Process::line(std::size_t stream, std::string_view text) {
+  do {
+    const std::string& all = read_[stream];
+    const std::size_t at = all.find(text);
+    const std::size_t end = at == std::string::npos ? at : all.find('\n', at);
+    if (end == std::string::npos) continue;
+    const std::size_t before = all.rfind('\n', at);
+    const std::size_t begin = before == std::string::npos ? 0 : before + 1;
+    return all.substr(begin, end - begin);
+  } while (read_some());
+  throw std::runtime_error("the process ended without \"" + std::string(text) + "\"; stdout: " + read_[0] +
+                           "\nstderr: " + read_[1]);
+}
+
+Finished Process::wait() {
+  while (read_some()) {
+  }
+  int status = 0;
+  waitpid(std::exchange(pid_, -1), &status, 0);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), std::move(read_[0]), std::move(read_[1])};
+}
+
+}  // namespace ferry::test

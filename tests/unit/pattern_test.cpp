@@ -1,0 +1,78 @@
+#include <fstream>
+
+#include "catch.hpp"
+#include "ferry/detail/json_value.hpp"
+#include "ferry/error.hpp"
+#include "ferry/pattern.hpp"
+
+using ferry::Pattern;
+using nlohmann::json;
+
+namespace {
+
+json vectors() { return json::parse(std::ifstream(FERRY_VECTOR_DIR "/pattern-routes.json")); }
+
+}  // namespace
+
+TEST_CASE("patterns: every vector of routes") {
+  const json all = vectors();
+  REQUIRE(all["normalise"].size() >= 68);
+  for (const json& each : all["normalise"]) {
+    const auto text = each["inputJson"].get<std::string>();
+    CAPTURE(text);
+    const auto route = ferry::detail::route_of_json(text);
+    REQUIRE(route.ok == (each["routeType"] == "string"));
+    if (!route.ok) continue;
+    CHECK(route.text == each["route"].get<std::string>());
+    CHECK(Pattern::from_json(text).route() == each["route"].get<std::string>());
+  }
+}
+
+TEST_CASE("patterns: every vector of lookups") {
+  for (const json& each : vectors()["lookup"]) {
+    const auto text = each["received"].get<std::string>();
+    CAPTURE(text);
+    const auto key = ferry::detail::lookup_key(text);
+    REQUIRE(key.ok == (each["keyType"] == "string"));
+    if (key.ok) CHECK(key.text == each["key"].get<std::string>());
+  }
+}
+
+TEST_CASE("patterns: the order of ASCII keys") {
+  const json order = vectors()["asciiCollation"];
+  std::string previous;
+  for (const json& point : order["orderCodePoints"]) {
+    const std::string key(1, static_cast<char>(point.get<int>()));
+    if (!previous.empty()) CHECK(ferry::detail::compare_keys(previous, key) < 0);
+    previous = key;
+  }
+  for (const json& point : order["ignorableCodePoints"]) {
+    CHECK(ferry::detail::compare_keys(std::string("a") + static_cast<char>(point.get<int>()) + "b", "ab") == 0);
+  }
+  CHECK(ferry::detail::compare_keys("a", "ab") < 0);
+  CHECK(ferry::detail::compare_keys("aB", "Ab") < 0);
+  CHECK(ferry::detail::compare_keys("10", "2") < 0);
+}
+
+TEST_CASE("patterns: how they are written in C++") {
+  CHECK(Pattern("sum").json() == "\"sum\"");
+  CHECK(Pattern(std::string("sum")).route() == "sum");
+  CHECK(Pattern(7).json() == "7");
+  CHECK(Pattern(1e21).route() == "1e+21");
+  const Pattern one{{"cmd", "sum"}};
+  CHECK(one.json() == R"({"cmd":"sum"})");
+  CHECK(one.is_object());
+  const Pattern two{{"b", 1}, {"a", true}};
+  CHECK(two.json() == R"({"b":1,"a":true})");
+  CHECK(two.route() == R"({"a":true,"b":1})");
+  const Pattern three{{"x", nullptr}, {"y", 1.5}, {"z", "é"}};
+  CHECK(three.route() == R"({"x":null,"y":1.5,"z":"é"})");
+  CHECK(two == Pattern::from_json(R"({ "a" : true, "b" : 1.0 })"));
+}
+
+TEST_CASE("patterns: what cannot work on the wire is refused") {
+  for (const char* text : {"true", "null", "{", "", "{} x", "\"\\x\""}) {
+    CAPTURE(text);
+    CHECK_THROWS_AS(Pattern::from_json(text), ferry::Error);
+  }
+}

@@ -1,0 +1,46 @@
+// ferry emit: an event; prints nothing.
+
+#include <memory>
+
+#include "commands.hpp"
+#include "message_arguments.hpp"
+
+namespace ferry::tool {
+namespace {
+
+Emission start(const Client& client, const Message& message) {
+  if (message.payload) return client.emit(message.pattern, *message.payload, message.options);
+  return client.emit(message.pattern, detail::Nothing{}, message.options);
+}
+
+ExitCode emit(const Message& message) {
+  Application app = message.target.open();
+  start(app.client(message.target.name()), message).get();
+  if (!app.stop()) {   // an event that was accepted may still be on its way out
+    complain("the connection took the event, but did not send it in time");
+    return ExitCode::timed_out;
+  }
+  return ExitCode::ok;
+}
+
+constexpr const char* examples =
+    "Ends when the broker has confirmed the event, or, on a transport that confirms nothing, when it has been sent.\n"
+    "--timeout (5s) is the wait for that.\n"
+    "\n"
+    "Examples:\n"
+    "  ferry emit tcp://127.0.0.1:3001 user_created '{\"id\":7}'\n"
+    "  ferry emit tcp://127.0.0.1:3001 '{\"event\":\"tick\"}'\n"
+    "  ferry emit --config app.json --client USERS user_created '{\"id\":7}' --header tenant=acme\n"
+    "\n";
+
+}  // namespace
+
+void add_emit(CLI::App& app, Action& chosen) {
+  CLI::App* command = app.add_subcommand("emit", "Emits an event");
+  const auto arguments = std::make_shared<MessageArguments>();
+  arguments->add_to(*command);
+  command->footer(std::string(examples) + exit_codes_help);
+  command->callback([arguments, &chosen] { chosen = [arguments] { return emit(arguments->read()); }; });
+}
+
+}  // namespace ferry::tool

@@ -1,0 +1,115 @@
+#include "transports/tcp/dialer.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <asio/error.hpp>
+#include <asio/local/stream_protocol.hpp>
+
+#include "transports/tcp/error.hpp"
+
+namespace ferry::tcp {
+
+using std::chrono::milliseconds;
+
+Dialer::Dialer(const spi::Loop& loop, const ClientSettings& settings, Done done)
+    : settings_(settings),
+      done_(std::move(done)),
+      resolver_(loop.executor()),
+      timer_(loop.executor()),
+      socket_(loop.executor()) {}
+
+void Dialer::start() {
+  if (!done_) return;
+  deadline_ = Clock::now() + settings_.connect_timeout;
+  if (settings_.place.path.empty()) return resolve();
+  endpoints_.emplace_back(asio::local::stream_protocol::endpoint(settings_.place.path));
+  try_next();
+}
+
+void Dialer::cancel() {
+  done_ = nullptr;
+  resolver_.cancel();
+  timer_.cancel();
+  std::error_code ignored;
+  socket_.close(ignored);
+}
+
+void Dialer::resolve() {
+  std::error_code is_name;
+  const asio::ip::address address = asio::ip::make_address(settings_.place.host, is_name);
+  if (!is_name) {
+    endpoints_.emplace_back(asio::ip::tcp::endpoint(address, settings_.place.port));
+    return try_next();
+  }
+  auto self = shared_from_this();
+  timer_.expires_at(deadline_);
+  timer_.async_wait([self](const std::error_code& cancelled) {
+    // The system's resolver cannot be interrupted: leave it to itself.
+    if (!cancelled && self->endpoints_.empty()) self->give_up({ETIMEDOUT, std::system_category()});
+  });
+  resolver_.async_resolve(
+      settings_.place.host, std::to_string(settings_.place.port), asio::ip::resolver_base::numeric_service,
+      [self](const std::error_code& error, const asio::ip::tcp::resolver::results_type& found) {
+        if (!self->done_) return;
+        if (error) return self->give_up(error);
+        for (const auto& entry : found) self->endpoints_.emplace_back(entry.endpoint());
+        self->try_next();
+      });
+}
+
+/// Each address gets an equal share of the time that is left.
+void Dialer::try_next() {
+  if (next_ == endpoints_.size()) return give_up(last_error_);
+  const auto left = static_cast<Clock::rep>(endpoints_.size() - next_);
+  const Endpoint& endpoint = endpoints_[next_++];
+  const Clock::time_point now = Clock::now();
+  std::error_code ignored;
+  socket_.close(ignored);
+  timed_out_ = false;
+  timer_.expires_at(now + std::max(Clock::duration(1), (deadline_ - now) / left));
+  timer_.async_wait([self = shared_from_this(), attempt = next_](const std::error_code& cancelled) {
+    if (cancelled || attempt != self->next_ || !self->done_) return;
+    self->timed_out_ = true;
+    std::error_code none;
+    self->socket_.close(none);
+  });
+  socket_.async_connect(endpoint, [self = shared_from_this()](const std::error_code& error) { self->on_connected(error); });
+}
+
+void Dialer::on_connected(const std::error_code& error) {
+  if (!done_) return;
+  if (error) {
+    last_error_ = timed_out_ ? std::error_code(ETIMEDOUT, std::system_category()) : error;
+    return try_next();
+  }
+  if (!socket_.is_open()) {   // the time was up when it was connected already
+    last_error_ = {ETIMEDOUT, std::system_category()};
+    return try_next();
+  }
+  timer_.cancel();
+  prepare_socket(socket_, settings_.place.no_delay, settings_.place.keep_alive);
+  const auto left = std::chrono::duration_cast<milliseconds>(deadline_ - Clock::now());
+  std::exchange(done_, nullptr)(nullptr, std::move(socket_), std::max(left, milliseconds(1)));
+}
+
+void Dialer::give_up(const std::error_code& error) {
+  if (!done_) return;
+  timer_.cancel();
+  resolver_.cancel();
+  const Failure failure(error, "cannot connect to " + url_of(settings_) + ": " + reason(error), Fate::not_sent);
+  std::exchange(done_, nullptr)(&failure, std::move(socket_), milliseconds(0));
+}
+
+std::string url_of(const ClientSettings& settings) {
+  const Place& place = settings.place;
+  Address address;
+  address.path = place.path;
+  if (place.path.empty()) address.address = place.host;
+  address.port = place.port;
+  address.v6 = place.host.find(':') != std::string::npos;
+  return address.url(settings.tls != nullptr);
+}
+
+}  // namespace ferry::tcp

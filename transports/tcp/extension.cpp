@@ -1,0 +1,67 @@
+#include "transports/tcp/extension.hpp"
+
+#include <charconv>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "ferry/detail/json_reader.hpp"
+
+namespace ferry::tcp {
+namespace {
+
+std::optional<std::string_view> find_in_json(std::string_view raw, std::string_view name) {
+  detail::JsonReader reader(raw);
+  if (reader.peek() != detail::JsonReader::Type::object || !reader.begin_object()) return std::nullopt;
+  bool first = true;
+  bool escaped = false;
+  std::string_view key;
+  while (reader.next_member(first, key, escaped)) {
+    std::string_view value;
+    if (!reader.skip_value(value)) return std::nullopt;
+    if (key == name && !escaped && value.size() >= 2 && value.front() == '"') return value.substr(1, value.size() - 2);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::chrono::milliseconds> to_timeout(std::string_view text) {
+  constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
+  std::chrono::milliseconds::rep value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || value < 0) return std::nullopt;
+  return std::min(std::chrono::milliseconds(value), longest);
+}
+
+}  // namespace
+
+std::optional<std::string> find_header(const spi::Serializer& serializer, std::string_view raw, std::string_view name) {
+  if (raw.empty()) return std::nullopt;
+  if (serializer.json_text()) {
+    const auto found = find_in_json(raw, name);
+    return found ? std::optional<std::string>(*found) : std::nullopt;
+  }
+  const Headers headers = serializer.read_headers(raw);
+  const auto found = headers.get(name);
+  return found ? std::optional<std::string>(*found) : std::nullopt;
+}
+
+std::optional<std::chrono::milliseconds> find_timeout(const spi::Serializer& serializer, std::string_view raw) {
+  const auto text = find_header(serializer, raw, timeout_header);   // short enough to need no allocation
+  return text ? to_timeout(*text) : std::nullopt;
+}
+
+void strip_own_headers(Headers& headers) {
+  std::vector<std::string> own;
+  for (const auto& [name, value] : headers) {
+    if (name.starts_with(own_prefix)) own.push_back(name);
+  }
+  for (const std::string& name : own) headers.erase(name);
+}
+
+std::string raw_id(const spi::Serializer& serializer, std::string_view id) {
+  std::string raw;
+  serializer.encode(nlohmann::json(id), raw);
+  return raw;
+}
+
+}  // namespace ferry::tcp

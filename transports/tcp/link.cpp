@@ -1,0 +1,142 @@
+// The client's end of one connection: requests and events out, replies in.
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "transports/tcp/client.hpp"
+#include "transports/tcp/error.hpp"
+#include "transports/tcp/extension.hpp"
+
+namespace ferry::tcp {
+
+Link::Link(const spi::Loop& loop, const spi::Serializer& serializer, const Limits& limits, std::unique_ptr<Wire> wire,
+           bool extensions, Owner& owner)
+    : Connection(loop, serializer, limits, std::move(wire)), owner_(&owner), extensions_(extensions) {}
+
+// --- out ------------------------------------------------------------------------------------------------------------
+
+bool Link::send(const spi::OutgoingMessage& message, Failure& failure) {
+  if (!has_room(message, failure)) return false;
+  append(message, request_headers(message));
+  return true;
+}
+
+bool Link::send_event(const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure) {
+  if (!has_room(message, failure)) return false;
+  append(message, *message.headers);
+  emitted_.push_back({out().appended(), token});
+  return true;
+}
+
+bool Link::has_room(const spi::OutgoingMessage& message, Failure& failure) const {
+  const std::size_t limit = limits().max_send_bytes;
+  const std::size_t size = message.has_payload ? message.payload->size() : 0;
+  if (limit == 0 || out().bytes() + size <= limit) return true;
+  failure = Failure(errc::overloaded,
+                    peer_name() + " does not read fast enough: " + std::to_string(out().bytes()) +
+                        " bytes are queued for it, and " + std::to_string(size) +
+                        " more exceed maxSendBufferSize (" + std::to_string(limit) + ")",
+                    Fate::not_sent);
+  return false;
+}
+
+void Link::append(const spi::OutgoingMessage& message, const Headers& headers) {
+  spi::RequestEnvelope envelope;
+  envelope.pattern = message.pattern;
+  envelope.pattern_as_route = message.id.empty();   // as NestJS's TCP client sends events
+  envelope.has_payload = message.has_payload;
+  envelope.headers = &headers;
+  envelope.id = message.id;
+  head_.clear();
+  tail_.clear();
+  serializer().write_request(envelope, head_, tail_);
+  std::string none;
+  out().append_frame(head_, message.has_payload ? *message.payload : none, tail_, text());
+  appended();
+}
+
+/// The user's, and what a ferry peer may be told: see extension.hpp.
+const Headers& Link::request_headers(const spi::OutgoingMessage& message) {
+  const bool introduce = extensions_ && !introduced_;
+  introduced_ = true;
+  const bool has_deadline = message.deadline != Clock::time_point() && message.deadline != Clock::time_point::max();
+  const bool tell_deadline = peer_is_ferry_ && has_deadline;
+  if (!introduce && !tell_deadline) return *message.headers;
+
+  if (!message.headers->empty()) headers_ = *message.headers;
+  else if (headers_.size() != 1 || !headers_.contains(timeout_header)) headers_ = {};
+  if (introduce) headers_.set(peer_header, "1");
+  if (tell_deadline) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(message.deadline - batch_time()).count();
+    char digits[24];
+    const char* end = std::to_chars(digits, digits + sizeof digits, std::max<decltype(left)>(left, 0)).ptr;
+    headers_.set(timeout_header, {digits, static_cast<std::size_t>(end - digits)});
+  }
+  return headers_;
+}
+
+void Link::cancel(std::string_view id) {
+  if (!peer_is_ferry_ || state() != State::open) return;
+  static const Pattern pattern(cancel_pattern);
+  static const Headers no_headers;
+  std::string payload = raw_id(serializer(), id);
+  spi::OutgoingMessage message;
+  message.pattern = &pattern;
+  message.has_payload = true;
+  message.payload = &payload;
+  message.headers = &no_headers;
+  Failure ignored;
+  if (has_room(message, ignored)) append(message, no_headers);
+}
+
+void Link::on_sent() {
+  while (!emitted_.empty() && emitted_.front().end <= out().sent()) {
+    const spi::EmitToken token = emitted_.front().token;
+    emitted_.pop_front();
+    if (owner_ != nullptr) owner_->link_sink().on_emitted(token, nullptr);
+  }
+}
+
+// --- in -------------------------------------------------------------------------------------------------------------
+
+void Link::on_open() {
+  if (owner_ != nullptr) owner_->on_link_open();
+}
+
+void Link::on_frame(std::string_view body, const ChunkPtr&) {
+  spi::ReplyView reply;
+  if (const char* why = serializer().read_reply(body, reply)) {
+    return fault(TcpError::bad_body, bad_body_text(why, body));
+  }
+  if (extensions_ && reply.id == hello_id) {
+    peer_is_ferry_ = true;
+    return;
+  }
+  if (owner_ != nullptr && !closing_) owner_->link_sink().on_reply(reply);
+}
+
+// --- the end --------------------------------------------------------------------------------------------------------
+
+void Link::close(std::chrono::milliseconds limit, std::function<void()> done) {
+  closing_ = true;
+  closed_ = std::move(done);
+  end(limit, false, Failure(errc::closed, "the client was closed"));
+}
+
+void Link::on_peer_ended() { destroy(Failure(errc::connection_lost, "Connection closed: the peer ended the connection")); }
+
+/// NestJS ends its side and fails what is pending at once.
+void Link::on_fault(const Failure& why) { lose(Failure(errc::connection_lost, "Connection closed: " + why.detail)); }
+
+void Link::on_gone(const Failure& why) {
+  lose(why);
+  if (closed_) std::exchange(closed_, nullptr)();
+}
+
+void Link::lose(const Failure& why) {
+  Owner* owner = std::exchange(owner_, nullptr);
+  if (owner != nullptr && !closing_) owner->on_link_gone(why);
+}
+
+}  // namespace ferry::tcp
