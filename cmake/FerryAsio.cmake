@@ -7,7 +7,9 @@ if(NOT TARGET ferry::asio)
   endif()
   add_library(ferry::asio INTERFACE IMPORTED GLOBAL)
   target_include_directories(ferry::asio INTERFACE "${FERRY_ASIO_INCLUDE_DIR}")
-  target_compile_definitions(ferry::asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
+  target_compile_definitions(ferry::asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED
+    # Asio 1.22 decides on this by what was included before it: one answer for every translation unit.
+    ASIO_HAS_STD_ALIGNED_ALLOC=1)
   # Clang 14 compiles C++20 coroutines but does not say so to libstdc++ and Asio.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 15)
     target_compile_definitions(ferry::asio INTERFACE

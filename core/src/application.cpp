@@ -263,8 +263,8 @@ void Application::start() {
 bool Application::stop() { return impl_->stop(); }
 
 int Application::run() {
+  asio::signal_set signals(impl_->signals, SIGINT, SIGTERM);   // first: one that comes while we start must drain, too
   if (impl_->state == detail::ApplicationImpl::State::configured) start();
-  asio::signal_set signals(impl_->signals, SIGINT, SIGTERM);
   signals.async_wait([this](std::error_code error, int number) {
     if (error) return;
     log(LogLevel::info, "application", std::string(number == SIGINT ? "SIGINT" : "SIGTERM") + ": draining");

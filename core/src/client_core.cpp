@@ -328,7 +328,6 @@ void ClientCore::on_disconnected(Failure why) {
   if (state_->closing) return;
   const bool was_connected = state_->reconnect.state() == Reconnect::State::connected;
   const auto delay = state_->reconnect.lost();
-  state_->readers_held = 0;
   set_status(Status::disconnected, why.detail);
   if (delay) connect_after(*delay, why.detail);
   if (was_connected) {

@@ -70,9 +70,9 @@ Config Config::from_text(std::string_view json, std::string name) {
   return {std::move(root), std::move(name), working_directory()};
 }
 
-Config Config::from_json(nlohmann::json root, std::string name) {
+Config Config::from_json(nlohmann::json root, std::string name, std::filesystem::path directory) {
   detail::check_config_shape(root, name);
-  return {std::move(root), std::move(name), working_directory()};
+  return {std::move(root), std::move(name), directory.empty() ? working_directory() : std::move(directory)};
 }
 
 }  // namespace ferry

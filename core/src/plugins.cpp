@@ -42,6 +42,9 @@ std::string misfit(const ferry_plugin_descriptor* plugin, std::string_view kind,
     return std::string("built as [") + (plugin->fingerprint == nullptr ? "nothing" : plugin->fingerprint) +
            "], this program is [" FERRY_FINGERPRINT "]; rebuild one with what the other has";
   }
+  if (plugin->kind == nullptr || plugin->name == nullptr || plugin->version == nullptr || plugin->make == nullptr) {
+    return "its descriptor is not filled in";
+  }
   if (kind != plugin->kind || name != plugin->name) {
     return std::string("it is the ") + plugin->kind + " \"" + plugin->name + "\", not the " + std::string(kind) + " \"" +
            std::string(name) + "\" its file name says";

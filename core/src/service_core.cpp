@@ -93,7 +93,8 @@ std::string ServiceCore::error_payload(const std::exception_ptr& error, const sp
     log(LogLevel::warn, where, what + failure.what());
     return body({{"status", "error"}, {"message", failure.what()}});
   } catch (const std::exception& failure) {
-    log(LogLevel::error, where, what + failure.what());
+    // A handler that was cancelled ends with whatever it awaited; nobody waits for its answer.
+    log(delivery.abandoned() ? LogLevel::debug : LogLevel::error, where, what + failure.what());
   } catch (...) {
     log(LogLevel::error, where, what + "something that is no std::exception was thrown");
   }
@@ -130,6 +131,7 @@ void ServiceCore::listen(std::function<void(const Failure*)> done) {
 void ServiceCore::drain(std::function<void()> done) {
   loop_.post([this, done = std::move(done)]() mutable {
     on_status({Status::draining, std::to_string(active()) + " handlers run"});
+    if (held_back_.exchange(false, std::memory_order_acq_rel)) server_->resume();   // what was taken must get through
     server_->drain([this, done = std::move(done)]() mutable {
       {
         const std::lock_guard lock(mutex_);

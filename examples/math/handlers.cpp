@@ -46,6 +46,10 @@ void add_math_handlers(ferry::Application& app) {
   });
 
   // An event has no reply, and may have several handlers.
-  app.on_event("user_created", [](const User& user) { std::printf("user_created: a welcome to %s\n", user.name.c_str()); });
-  app.on_event("user_created", [](const User& user) { std::printf("user_created: number %d noted\n", user.id); });
+  app.on_event("user_created", [](const User& user) {
+    std::printf("user_created: a welcome to %s\n", user.name.c_str());
+  });
+  app.on_event("user_created", [](const User& user) {
+    std::printf("user_created: number %d noted\n", user.id);
+  });
 }

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 #include <ferry/application.hpp>
 
@@ -12,8 +13,9 @@ int main(int argc, char** argv) {
   try {
     auto app = ferry::Application::from_file(argc > 1 ? argv[1] : "tcp.json");
     add_math_handlers(app);
-    app.start();
-    for (const ferry::ServiceInfo& service : app.services()) std::printf("READY %s\n", service.endpoint.c_str());
+    app.on_status([](std::string_view, const ferry::StatusEvent& event) {
+      if (event.status == ferry::Status::connected) std::printf("READY %s\n", event.detail.c_str());
+    });
     const int status = app.run();   // until SIGINT or SIGTERM; what runs is finished first
     std::printf("%s\n", status == 0 ? "drained" : "cut off");
     return status;

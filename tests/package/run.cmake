@@ -61,8 +61,8 @@ elseif(WHAT STREQUAL "find_package")
 
 elseif(WHAT STREQUAL "missing_component")
   execute_process(
-    COMMAND "${CMAKE_COMMAND}" -S "${here}/find_package" -B "${build}" -G "${GENERATOR}" -DCOMPONENTS=transport_carrier_pigeon
-      "-DCMAKE_PREFIX_PATH=${prefix}" "-DCMAKE_CXX_COMPILER=${COMPILER}"
+    COMMAND "${CMAKE_COMMAND}" -S "${here}/find_package" -B "${build}" -G "${GENERATOR}"
+      "-DCMAKE_PREFIX_PATH=${prefix}" "-DCMAKE_CXX_COMPILER=${COMPILER}" -DCOMPONENTS=transport_carrier_pigeon
     RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   string(REGEX REPLACE "[ \n]+" " " output "${output}")   # CMake wraps lines
   if(status EQUAL 0 OR NOT output MATCHES "installed without transport_carrier_pigeon. Installed are: .*transport_tcp")

@@ -20,8 +20,12 @@ class UpperSerializer final : public ferry::spi::Serializer {
   }
   ferry::Result<nlohmann::json> decode(std::string_view payload) const override { return json_.decode(payload); }
   void encode_bytes(std::string_view bytes, std::string& out) const override { json_.encode_bytes(bytes, out); }
-  ferry::Result<std::string> decode_bytes(std::string_view payload) const override { return json_.decode_bytes(payload); }
-  ferry::Result<std::string> to_json_text(std::string_view payload) const override { return json_.to_json_text(payload); }
+  ferry::Result<std::string> decode_bytes(std::string_view payload) const override {
+    return json_.decode_bytes(payload);
+  }
+  ferry::Result<std::string> to_json_text(std::string_view payload) const override {
+    return json_.to_json_text(payload);
+  }
 
   void write_request(const ferry::spi::RequestEnvelope& envelope, std::string& head, std::string& tail) const override {
     json_.write_request(envelope, head, tail);

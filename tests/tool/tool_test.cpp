@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include <asio/ip/tcp.hpp>
+#include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <ferry/ferry.hpp>
 #include <nlohmann/json.hpp>
@@ -20,7 +20,7 @@
 #include "ferry_test_paths.hpp"
 #include "support/await.hpp"
 #include "support/catch.hpp"
-#include "tool/process.hpp"
+#include "../support/process.hpp"
 
 using namespace ferry;
 using ferry::test::Finished;
@@ -40,11 +40,6 @@ Finished ferry_tool(std::vector<std::string> arguments, std::string_view standar
 }
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
-task<void> for_ever() {
-  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
-  co_await timer.async_wait(asio::use_awaitable);
-}
 
 /// What the events carried: data and headers.
 using Seen = test::Watched<std::vector<std::pair<std::string, Headers>>>;
@@ -70,13 +65,13 @@ struct Service {
       return all;
     });
     app.on_message("fail", []() -> int { throw RpcError(json{{"code", 7}, {"message", "no such user"}}); });
-    app.on_message("never", []() -> task<void> { return for_ever(); });
+    app.on_message("never", [this]() -> task<void> { return until_the_end(); });
     app.on_message("countdown", [](int from, ReplyWriter<int>& out) -> task<void> {
       for (int i = from; i > 0; --i) co_await out.write(i);
     });
-    app.on_message("stall", [](ReplyWriter<int>& out) -> task<void> {
+    app.on_message("stall", [this](ReplyWriter<int>& out) -> task<void> {
       co_await out.write(1);
-      co_await for_ever();
+      co_await until_the_end();
     });
     app.on_event("happened", [this](Context& context) {
       const Payload payload = context.payload();
@@ -86,9 +81,19 @@ struct Service {
     app.start();
     url = app.services().front().endpoint;
   }
+  ~Service() {
+    app.runtime().next_loop().post([this] { end.expires_at(asio::steady_timer::time_point::min()); });
+    app.stop();
+  }
+
+  task<void> until_the_end() {
+    std::error_code ignored;
+    co_await end.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
 
   Seen seen;
   Application app;
+  asio::steady_timer end{app.runtime().next_loop().executor(), asio::steady_timer::time_point::max()};
   std::string url;
 };
 
@@ -347,7 +352,7 @@ TEST_CASE("listen on an address that is taken is exit code 3") {
   CHECK(run.code == 3);
 }
 
-TEST_CASE("-v logs to standard error only") {
+TEST_CASE("option -v logs to standard error only") {
   Service service;
   const Finished run = ferry_tool({"send", "-vv", service.url, "echo", "1"});
   CHECK(run.out == "1\n");

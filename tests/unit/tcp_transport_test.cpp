@@ -10,7 +10,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,11 +19,12 @@
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
-#include <asio/read.hpp>
-#include <asio/write.hpp>
+#include <asio/local/stream_protocol.hpp>
+#include <asio/post.hpp>
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
+#include "ferry_test_paths.hpp"
 #include "serializers/json/json_serializer.hpp"
 #include "transports/tcp/client.hpp"
 #include "transports/tcp/extension.hpp"
@@ -47,6 +47,12 @@ class TestLoop final : public spi::Loop {
 
  private:
   asio::io_context& io_;
+};
+
+/// The loop lives as long as what runs on it.
+struct TestIo : asio::io_context {
+  using io_context::io_context;
+  TestLoop loop{*this};
 };
 
 /// Runs the loop until `done` is true. Fails after a time that only a hang needs.
@@ -83,7 +89,7 @@ void echo(const spi::DeliveryPtr& delivery) {
 }
 
 struct Service {
-  Service(asio::io_context& context, json options, bool extensions = true) : io(context), loop(context) {
+  Service(TestIo& context, json options, bool extensions = true) : io(context), loop(context.loop) {
     options.emplace("port", 0);
     options.emplace("host", "127.0.0.1");
     spi::ServerEnvironment environment;
@@ -128,8 +134,8 @@ struct Service {
     return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
   }
 
-  asio::io_context& io;
-  TestLoop loop;
+  TestIo& io;
+  TestLoop& loop;
   ServiceLog log;
   std::unique_ptr<tcp::Server> server;
   bool closed = false;
@@ -158,7 +164,7 @@ struct ClientLog final : spi::ClientSink {
 };
 
 struct Caller {
-  Caller(asio::io_context& context, json options, bool extensions = true) : io(context), loop(context) {
+  Caller(TestIo& context, json options, bool extensions = true) : io(context), loop(context.loop) {
     options.emplace("host", "127.0.0.1");
     spi::ClientEnvironment environment;
     environment.name = "MATH";
@@ -202,8 +208,8 @@ struct Caller {
     run_until(io, [&] { return done; });
   }
 
-  asio::io_context& io;
-  TestLoop loop;
+  TestIo& io;
+  TestLoop& loop;
   ClientLog log;
   Failure refusal;
   std::unique_ptr<tcp::Client> client;
@@ -287,7 +293,7 @@ struct Certificates {
 // ---- the service -----------------------------------------------------------------------------------------------------
 
 TEST_CASE("tcp service: raw bytes in, NestJS's bytes out", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service wide(io, json::object());
   Service narrow(io, {{"maxBufferSize", 64}, {"incompleteMessageTimeout", 300}});
   wide.start();
@@ -316,7 +322,7 @@ TEST_CASE("tcp service: raw bytes in, NestJS's bytes out", "[tcp]") {
 }
 
 TEST_CASE("tcp service: odd packets are read as NestJS reads them", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service service(io, json::object());
   service.start();
   for (const auto& vector : vectors("tcp-server-incoming.json")) {
@@ -332,7 +338,7 @@ TEST_CASE("tcp service: odd packets are read as NestJS reads them", "[tcp]") {
 }
 
 TEST_CASE("tcp service: a peer that breaks a rule still gets what it is owed", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service service(io, json::object());
   spi::DeliveryPtr waiting;
   service.log.handle = [&waiting](spi::DeliveryPtr delivery) { waiting = std::move(delivery); };
@@ -349,7 +355,7 @@ TEST_CASE("tcp service: a peer that breaks a rule still gets what it is owed", "
 }
 
 TEST_CASE("tcp service: a handler learns that its caller is gone", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service service(io, json::object());
   std::vector<spi::DeliveryPtr> waiting;
   service.log.handle = [&](spi::DeliveryPtr delivery) { waiting.push_back(std::move(delivery)); };
@@ -369,7 +375,7 @@ TEST_CASE("tcp service: a handler learns that its caller is gone", "[tcp]") {
 }
 
 TEST_CASE("tcp service: a peer that writes everything before it reads does not lock up", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service service(io, json::object());
   service.start();
   Raw raw(io, service.port());
@@ -383,7 +389,7 @@ TEST_CASE("tcp service: a peer that writes everything before it reads does not l
 }
 
 TEST_CASE("tcp service: a peer that never reads is dropped", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service service(io, {{"maxSendBufferSize", "4MiB"}});
   service.start();
   Raw raw(io, service.port());
@@ -399,7 +405,7 @@ TEST_CASE("tcp service: a peer that never reads is dropped", "[tcp]") {
 }
 
 TEST_CASE("tcp service: a stream waits for its reader", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service service(io, {{"sendHighWaterMark", "64KiB"}});
   spi::DeliveryPtr stream;
   service.log.handle = [&](spi::DeliveryPtr delivery) { stream = std::move(delivery); };
@@ -428,7 +434,7 @@ TEST_CASE("tcp service: a stream waits for its reader", "[tcp]") {
 }
 
 TEST_CASE("tcp service: what is answered is delivered before the end", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service service(io, json::object());
   service.start();
   Raw raw(io, service.port());
@@ -452,7 +458,7 @@ TEST_CASE("tcp service: what is answered is delivered before the end", "[tcp]") 
 }
 
 TEST_CASE("tcp service: pause holds frames that are read already", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service service(io, json::object());
   std::vector<std::string> seen;
   service.log.handle = [&](const spi::DeliveryPtr& delivery) {
@@ -472,7 +478,7 @@ TEST_CASE("tcp service: pause holds frames that are read already", "[tcp]") {
 }
 
 TEST_CASE("tcp service: no more connections than configured", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service service(io, {{"maxConnections", 2}});
   service.start();
   Raw first(io, service.port());
@@ -485,7 +491,9 @@ TEST_CASE("tcp service: no more connections than configured", "[tcp]") {
   first.ended = true;
   run_until(io, [&] {
     Raw another(io, service.port());
-    another.send_some(*std::make_unique<std::string_view>(framed(R"({"pattern":"echo","data":1,"id":"A"})")));
+    const std::string request = framed(R"({"pattern":"echo","data":1,"id":"A"})");
+    std::string_view rest = request;
+    another.send_some(rest);
     for (int i = 0; i < 20 && another.received.empty() && !another.ended; ++i) {
       io.run_one_for(5ms);
       another.read_some();
@@ -495,7 +503,7 @@ TEST_CASE("tcp service: no more connections than configured", "[tcp]") {
 }
 
 TEST_CASE("tcp service: it says why it cannot listen", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service first(io, json::object());
   first.start();
   Service second(io, {{"port", first.port()}});
@@ -510,7 +518,7 @@ TEST_CASE("tcp service: it says why it cannot listen", "[tcp]") {
 }
 
 TEST_CASE("tcp service: localhost is every address of it, on one port", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service service(io, {{"host", "localhost"}});
   service.start();
   CHECK(service.server->endpoint().starts_with("tcp://127.0.0.1:"));
@@ -527,7 +535,7 @@ TEST_CASE("tcp service: localhost is every address of it, on one port", "[tcp]")
 }
 
 TEST_CASE("tcp: a Unix-domain socket instead of a port", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   const std::string path =
       (std::filesystem::temp_directory_path() / ("ferry-" + std::to_string(::getpid()) + ".sock")).string();
   {
@@ -559,7 +567,7 @@ TEST_CASE("tcp: a Unix-domain socket instead of a port", "[tcp]") {
 // ---- the client ------------------------------------------------------------------------------------------------------
 
 TEST_CASE("tcp client: requests, events and their outcomes", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service service(io, json::object());
   std::vector<std::string> events;
   service.log.handle = [&](const spi::DeliveryPtr& delivery) {
@@ -586,7 +594,7 @@ TEST_CASE("tcp client: requests, events and their outcomes", "[tcp]") {
 }
 
 TEST_CASE("tcp client: it says why it cannot connect", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   std::uint16_t port = 0;
   {
     Service gone(io, json::object());
@@ -622,7 +630,7 @@ struct RawService {
 };
 
 TEST_CASE("tcp client: a NestJS service sees one header of ours, once", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   RawService nest(io);
   Caller caller(io, {{"port", nest.port()}});
   caller.connect();
@@ -643,7 +651,7 @@ TEST_CASE("tcp client: a NestJS service sees one header of ours, once", "[tcp]")
 }
 
 TEST_CASE("tcp client: nonsense from a service ends the connection", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   for (const char* nonsense : {"3#abc", "x#1", "0#", "2#{}5"}) {
     INFO(nonsense);
     RawService nest(io);
@@ -660,7 +668,7 @@ TEST_CASE("tcp client: nonsense from a service ends the connection", "[tcp]") {
 }
 
 TEST_CASE("tcp client: the end of its service is seen at once", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   RawService nest(io);
   Caller caller(io, {{"port", nest.port()}});
   caller.connect();
@@ -672,7 +680,7 @@ TEST_CASE("tcp client: the end of its service is seen at once", "[tcp]") {
 }
 
 TEST_CASE("tcp client: a service that does not read is refused more", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   RawService nest(io);
   Caller caller(io, {{"port", nest.port()}, {"maxSendBufferSize", "1MiB"}});
   caller.connect();
@@ -690,7 +698,7 @@ TEST_CASE("tcp client: a service that does not read is refused more", "[tcp]") {
 }
 
 TEST_CASE("tcp client: close sends what was taken", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   Service service(io, json::object());
   std::size_t events = 0;
   service.log.handle = [&](const spi::DeliveryPtr&) { ++events; };
@@ -707,7 +715,7 @@ TEST_CASE("tcp client: close sends what was taken", "[tcp]") {
 // ---- between ferry peers ---------------------------------------------------------------------------------------------
 
 TEST_CASE("tcp: ferry peers tell each other deadlines and cancels", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   const bool extensions = GENERATE(true, false);
   Service service(io, json::object(), extensions);
   std::vector<spi::DeliveryPtr> waiting;
@@ -742,6 +750,32 @@ TEST_CASE("tcp: ferry peers tell each other deadlines and cancels", "[tcp]") {
   CHECK(waiting.size() == 3);   // a cancel is no message
 }
 
+TEST_CASE("tcp: a timeout is told when it is another one", "[tcp]") {
+  tcp::TimeoutNotice client;
+  tcp::TimeoutNotice service;
+  const auto none = tcp::TimeoutNotice::none;
+  CHECK_FALSE(client.must_tell(none));
+  CHECK(client.must_tell(30000ms));
+  CHECK_FALSE(client.must_tell(30000ms));
+  CHECK_FALSE(client.must_tell(29999ms));
+  CHECK_FALSE(client.must_tell(30001ms));
+  CHECK(client.must_tell(2000ms));
+  CHECK(client.must_tell(2100ms));
+  CHECK(client.must_tell(none));
+  CHECK(client.must_tell(0ms));
+  const auto read = [&](const std::string& text) {
+    service.read(json_serializer, R"({"a":"ferry-timeout","ferry-timeout":")" + text + "\"}");
+    return service.value();
+  };
+  CHECK(read("30000") == 30000ms);
+  service.read(json_serializer, R"({"a":"\"ferry-timeout\":\"1"})");
+  CHECK(service.value() == 30000ms);
+  CHECK(read("none") == none);
+  CHECK(read("1") == 1ms);
+  CHECK(read("-1") == none);
+  CHECK(read("99999999999999999999999") == none);
+}
+
 // ---- TLS -------------------------------------------------------------------------------------------------------------
 
 TEST_CASE("tcp: TLS, with and without certificates of clients", "[tcp]") {
@@ -750,7 +784,7 @@ TEST_CASE("tcp: TLS, with and without certificates of clients", "[tcp]") {
     WARN("no openssl to make certificates with");
     return;
   }
-  asio::io_context io;
+  TestIo io;
   const json server_tls{{"key", files.file("server.key")}, {"cert", files.file("server.pem")}};
   Service service(io, {{"tlsOptions", server_tls}});
   service.start();
@@ -802,7 +836,7 @@ TEST_CASE("tcp: TLS, with and without certificates of clients", "[tcp]") {
 }
 
 TEST_CASE("tcp: wrong options are refused by name", "[tcp]") {
-  asio::io_context io;
+  TestIo io;
   const auto text = [&](const json& options) -> std::string {
     try {
       Service service(io, options);
@@ -838,8 +872,7 @@ TEST_CASE("tcp: options out of a URL", "[tcp]") {
 
 /// A loop with a thread.
 struct Worker {
-  asio::io_context io{1};
-  TestLoop loop{io};
+  TestIo io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::thread thread{[this] { io.run(); }};
   void stop() {
@@ -866,14 +899,14 @@ TEST_CASE("tcp: replies from other threads, over several loops", "[tcp]") {
   } sink;
   sink.pool = &pool.io;
   spi::ServerEnvironment environment;
-  environment.loop = &loops[0].loop;
-  environment.loops = {&loops[0].loop, &loops[1].loop};
+  environment.loop = &loops[0].io.loop;
+  environment.loops = {&loops[0].io.loop, &loops[1].io.loop};
   environment.serializer = &json_serializer;
   environment.options = spi::Options::parse({{"port", 0}, {"host", "127.0.0.1"}}, tcp::server_option_table(), {"t", ""});
   tcp::Server server(std::move(environment), sink);
   std::atomic<bool> ready{false};
   asio::post(loops[0].io, [&] { server.listen({}, [&ready](const Failure* failure) { ready = failure == nullptr; }); });
-  asio::io_context io;
+  TestIo io;
   run_until(io, [&] { return ready.load(); });
   const std::string url = server.endpoint();
   const int port = std::stoi(url.substr(url.rfind(':') + 1));

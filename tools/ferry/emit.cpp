@@ -10,7 +10,7 @@ namespace {
 
 Emission start(const Client& client, const Message& message) {
   if (message.payload) return client.emit(message.pattern, *message.payload, message.options);
-  return client.emit(message.pattern, detail::Nothing{}, message.options);
+  return client.emit(message.pattern, Payload(), message.options);
 }
 
 ExitCode emit(const Message& message) {

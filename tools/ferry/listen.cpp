@@ -27,7 +27,7 @@ struct ListenArguments {
   Target target{Target::Role::service};
   std::string first;   // TARGET; with a config, the first PATTERN
   std::vector<std::string> patterns;
-  std::uint64_t count = 0;          // 0: no end
+  std::uint64_t count = 0;   // 0: no end
 };
 
 std::string dump(const nlohmann::ordered_json& value) {

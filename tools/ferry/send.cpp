@@ -11,7 +11,7 @@ namespace {
 
 ReplyStream<Payload> request(const Client& client, const Message& message) {
   if (message.payload) return client.stream<Payload>(message.pattern, *message.payload, message.options);
-  return client.stream<Payload>(message.pattern, detail::Nothing{}, message.options);
+  return client.stream<Payload>(message.pattern, Payload(), message.options);
 }
 
 /// A typo in an object makes it a plain string, which nobody handles.

@@ -14,14 +14,9 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// A config file with other contents. A config made in code takes the current directory for what its relative file names
-/// are relative to; here that has to stay the file's.
+/// A config file with other contents; relative file names in it stay relative to the file.
 Config replaced(const Config& file, json root) {
-  const fs::path here = fs::current_path();
-  fs::current_path(file.directory());
-  Config config = Config::from_json(std::move(root), file.file());
-  fs::current_path(here);
-  return config;
+  return Config::from_json(std::move(root), file.file(), file.directory());
 }
 
 [[noreturn]] void no_such_name(const Config& file, const std::string& section, const std::string& name,

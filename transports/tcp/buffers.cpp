@@ -57,7 +57,8 @@ std::span<char> InBuffer::prepare(std::size_t expected) {
     else if (chunk_.unique()) begin_ = end_ = 0;
   }
   // A peer that announces much has not sent it: double what is there, up to what is expected.
-  const std::size_t room = std::max(usual_ / 4, std::min(expected - std::min(expected, unread), std::max(unread, usual_)));
+  const std::size_t missing = expected - std::min(expected, unread);
+  const std::size_t room = std::max(usual_ / 4, std::min(missing, std::max(unread, usual_)));
   if (!chunk_ || chunk_.capacity() - end_ < room) make_room(unread + room);
   return {chunk_.data() + end_, chunk_.capacity() - end_};
 }

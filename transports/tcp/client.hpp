@@ -11,6 +11,7 @@
 #include "ferry/spi/transport.hpp"
 #include "transports/tcp/connection.hpp"
 #include "transports/tcp/dialer.hpp"
+#include "transports/tcp/extension.hpp"
 
 namespace ferry::tcp {
 
@@ -64,11 +65,12 @@ class Link final : public Connection {
   const bool extensions_;
   bool introduced_ = false;       // the first request was sent
   bool peer_is_ferry_ = false;
+  TimeoutNotice timeout_;
   bool closing_ = false;
   std::function<void()> closed_;
   std::string head_;              // reused for every message
   std::string tail_;
-  Headers headers_;               // reused for the headers of ours
+  Headers headers_;               // the user's with ours
   std::deque<Emitted> emitted_;   // in the order of the queue
 };
 

@@ -52,7 +52,7 @@ void Connection::on_handshake(const std::error_code& error, std::string_view det
   if (state_ != State::shaking_hands) return release();
   if (error) {
     std::string text = error == TcpError::tls_handshake ? "TLS handshake failed: " : "";
-    return destroy(Failure(error, text.append(detail), Fate::not_sent));
+    return destroy(Failure(plain(error), text.append(detail), Fate::not_sent));
   }
   due_[ending] = never;
   state_ = State::open;
@@ -80,7 +80,7 @@ void Connection::on_read(const std::error_code& error, std::size_t bytes) {
     if (state_ == State::lingering) return destroy(std::move(end_reason_));
     return state_ == State::open ? on_peer_ended() : void();
   }
-  if (error) return destroy(Failure(error, "Connection closed: " + reason(error)));
+  if (error) return destroy(Failure(plain(error), "Connection closed: " + reason(error)));
   if (state_ != State::open) return read_more();
   in_.commit(bytes);
   if ((holds_ & held_by_drain) != 0) return;

@@ -75,7 +75,8 @@ void Dialer::try_next() {
     std::error_code none;
     self->socket_.close(none);
   });
-  socket_.async_connect(endpoint, [self = shared_from_this()](const std::error_code& error) { self->on_connected(error); });
+  socket_.async_connect(endpoint,
+                        [self = shared_from_this()](const std::error_code& error) { self->on_connected(error); });
 }
 
 void Dialer::on_connected(const std::error_code& error) {
@@ -98,7 +99,7 @@ void Dialer::give_up(const std::error_code& error) {
   if (!done_) return;
   timer_.cancel();
   resolver_.cancel();
-  const Failure failure(error, "cannot connect to " + url_of(settings_) + ": " + reason(error), Fate::not_sent);
+  const Failure failure(plain(error), "cannot connect to " + url_of(settings_) + ": " + reason(error), Fate::not_sent);
   std::exchange(done_, nullptr)(&failure, std::move(socket_), milliseconds(0));
 }
 

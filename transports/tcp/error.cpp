@@ -1,5 +1,7 @@
 #include "transports/tcp/error.hpp"
 
+#include <asio/error_code.hpp>
+
 #include "ferry/detail/utf.hpp"
 
 namespace ferry::tcp {
@@ -77,6 +79,10 @@ std::string stalled_text(std::size_t buffered, std::chrono::milliseconds limit) 
 std::string not_reading_text(std::size_t queued, std::size_t limit) {
   return "The remote peer is not reading its responses: " + std::to_string(queued) +
          " byte(s) are queued for it, which exceeds the maximum allowed " + std::to_string(limit);
+}
+
+std::error_code plain(const std::error_code& code) noexcept {
+  return code.category() == asio::system_category() ? std::error_code(code.value(), std::system_category()) : code;
 }
 
 std::string reason(const std::error_code& code) {

@@ -32,6 +32,10 @@ std::string bad_body_text(std::string_view why, std::string_view body);
 std::string stalled_text(std::size_t buffered, std::chrono::milliseconds limit);
 std::string not_reading_text(std::size_t queued, std::size_t limit);
 
+/// Asio has a category of its own for the system's codes, and it does not know what all of them mean: the same code in
+/// the standard library's. Others come back as they are.
+std::error_code plain(const std::error_code& code) noexcept;
+
 /// The code's message as it reads inside a sentence: "connection refused".
 std::string reason(const std::error_code& code);
 

@@ -1,5 +1,6 @@
 #include "transports/tcp/extension.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <vector>
 
@@ -45,9 +46,22 @@ std::optional<std::string> find_header(const spi::Serializer& serializer, std::s
   return found ? std::optional<std::string>(*found) : std::nullopt;
 }
 
-std::optional<std::chrono::milliseconds> find_timeout(const spi::Serializer& serializer, std::string_view raw) {
-  const auto text = find_header(serializer, raw, timeout_header);   // short enough to need no allocation
-  return text ? to_timeout(*text) : std::nullopt;
+/// A little less than was told is the time it took to get here: the service would cancel a handler that much too late,
+/// which harms nobody.
+bool TimeoutNotice::must_tell(Milliseconds left) noexcept {
+  if (left == value_) return false;
+  const bool close = left != none && value_ != none && left <= value_ + Milliseconds(1) && left >= value_ - value_ / 64;
+  if (close) return false;
+  value_ = left;
+  return true;
+}
+
+std::string TimeoutNotice::text(Milliseconds left) { return left == none ? "none" : std::to_string(left.count()); }
+
+void TimeoutNotice::read(const spi::Serializer& serializer, std::string_view raw_headers) {
+  const auto text = find_header(serializer, raw_headers, timeout_header);
+  if (!text) return;
+  value_ = to_timeout(*text).value_or(none);
 }
 
 void strip_own_headers(Headers& headers) {

@@ -5,8 +5,9 @@
 //    metadata, and otherwise ignores it.
 // 2. A ferry service answers with a reply to the id "ferry-peer", which nobody asked with. A NestJS client never said
 //    that it is ferry, and so never sees one.
-// 3. From then on a request may carry `ferry-timeout`, the milliseconds its caller still waits, and an event of the
-//    pattern `ferry.cancel`, with an id as its payload, says that nobody waits any more.
+// 3. From then on a request may carry `ferry-timeout`, the milliseconds its caller still waits, or "none". It counts for
+//    the requests after it as well, until another one comes: most callers always wait equally long, and need not pay for
+//    saying so. An event of the pattern `ferry.cancel`, with an id as its payload, says that nobody waits any more.
 
 #include <chrono>
 #include <optional>
@@ -26,7 +27,25 @@ inline constexpr std::string_view cancel_pattern = "ferry.cancel";
 
 /// The value of a header in a request's raw headers. Costs no allocation where the headers are JSON.
 std::optional<std::string> find_header(const spi::Serializer& serializer, std::string_view raw, std::string_view name);
-std::optional<std::chrono::milliseconds> find_timeout(const spi::Serializer& serializer, std::string_view raw);
+
+/// How long callers wait, as the client last told its service.
+class TimeoutNotice {
+ public:
+  using Milliseconds = std::chrono::milliseconds;
+  static constexpr Milliseconds none = Milliseconds::max();
+
+  /// The client's side: true if a request with `left` to go must say so.
+  bool must_tell(Milliseconds left) noexcept;
+  /// The header that says it.
+  static std::string text(Milliseconds left);
+  /// The service's side: takes in what a request says, if anything.
+  void read(const spi::Serializer& serializer, std::string_view raw_headers);
+  Milliseconds value() const noexcept { return value_; }
+
+ private:
+  Milliseconds value_ = none;
+};
+
 void strip_own_headers(Headers& headers);
 /// A plain id as it stands in an envelope, and as the payload of a cancel.
 std::string raw_id(const spi::Serializer& serializer, std::string_view id);

@@ -1,7 +1,7 @@
 // The client's end of one connection: requests and events out, replies in.
 
 #include <algorithm>
-#include <charconv>
+#include <chrono>
 #include <utility>
 
 #include "transports/tcp/client.hpp"
@@ -9,6 +9,8 @@
 #include "transports/tcp/extension.hpp"
 
 namespace ferry::tcp {
+
+using namespace std::chrono_literals;
 
 Link::Link(const spi::Loop& loop, const spi::Serializer& serializer, const Limits& limits, std::unique_ptr<Wire> wire,
            bool extensions, Owner& owner)
@@ -60,19 +62,15 @@ void Link::append(const spi::OutgoingMessage& message, const Headers& headers) {
 const Headers& Link::request_headers(const spi::OutgoingMessage& message) {
   const bool introduce = extensions_ && !introduced_;
   introduced_ = true;
-  const bool has_deadline = message.deadline != Clock::time_point() && message.deadline != Clock::time_point::max();
-  const bool tell_deadline = peer_is_ferry_ && has_deadline;
-  if (!introduce && !tell_deadline) return *message.headers;
-
-  if (!message.headers->empty()) headers_ = *message.headers;
-  else if (headers_.size() != 1 || !headers_.contains(timeout_header)) headers_ = {};
-  if (introduce) headers_.set(peer_header, "1");
-  if (tell_deadline) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(message.deadline - batch_time()).count();
-    char digits[24];
-    const char* end = std::to_chars(digits, digits + sizeof digits, std::max<decltype(left)>(left, 0)).ptr;
-    headers_.set(timeout_header, {digits, static_cast<std::size_t>(end - digits)});
+  auto left = TimeoutNotice::none;
+  if (peer_is_ferry_ && message.deadline != Clock::time_point() && message.deadline != Clock::time_point::max()) {
+    left = std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(message.deadline - batch_time()));
   }
+  const bool tell = peer_is_ferry_ && timeout_.must_tell(left);
+  if (!introduce && !tell) return *message.headers;
+  headers_ = *message.headers;
+  if (introduce) headers_.set(peer_header, "1");
+  if (tell) headers_.set(timeout_header, TimeoutNotice::text(left));
   return headers_;
 }
 
@@ -124,7 +122,9 @@ void Link::close(std::chrono::milliseconds limit, std::function<void()> done) {
   end(limit, false, Failure(errc::closed, "the client was closed"));
 }
 
-void Link::on_peer_ended() { destroy(Failure(errc::connection_lost, "Connection closed: the peer ended the connection")); }
+void Link::on_peer_ended() {
+  destroy(Failure(errc::connection_lost, "Connection closed: the peer ended the connection"));
+}
 
 /// NestJS ends its side and fails what is pending at once.
 void Link::on_fault(const Failure& why) { lose(Failure(errc::connection_lost, "Connection closed: " + why.detail)); }

@@ -10,7 +10,6 @@
 #include <cstring>
 #include <utility>
 
-#include <asio/error.hpp>
 #include <asio/ip/v6_only.hpp>
 #include <asio/local/stream_protocol.hpp>
 
@@ -37,14 +36,14 @@ bool is_shortage(const std::error_code& error) {
 
 /// A connection that was gone before it was accepted.
 bool is_passing(const std::error_code& error) {
-  return error == asio::error::connection_aborted || error == asio::error::interrupted ||
-         error == asio::error::try_again || error == asio::error::would_block || error == std::errc::protocol_error ||
+  return error == std::errc::connection_aborted || error == std::errc::interrupted ||
+         error == std::errc::resource_unavailable_try_again || error == std::errc::protocol_error ||
          error == std::errc::network_down || error == std::errc::host_unreachable ||
          error == std::errc::network_unreachable;
 }
 
 bool is_absent(const std::error_code& error) {
-  return error == asio::error::address_family_not_supported || error == std::errc::address_not_available;
+  return error == std::errc::address_family_not_supported || error == std::errc::address_not_available;
 }
 
 }  // namespace
@@ -70,7 +69,7 @@ void Listener::open(std::function<void(const Failure*)> done) {
       [self, host](const std::error_code& error, const asio::ip::tcp::resolver::results_type& found) {
         if (self->closed_) return;
         if (!error) return self->open_addresses(found);
-        const Failure failure(error, "cannot listen on " + host + " (" + self->settings_.port_place +
+        const Failure failure(plain(error), "cannot listen on " + host + " (" + self->settings_.port_place +
                                          "): " + reason(error) + "; give an address or a name of this machine");
         self->finish_open(&failure);
       });
@@ -92,7 +91,7 @@ void Listener::open_addresses(const asio::ip::tcp::resolver::results_type& found
   Failure failure;
   for (int i = 0; i < tries_for_a_port; ++i) {
     failure = bind_all(endpoints);
-    const bool retry = settings_.place.port == 0 && failure.code == asio::error::address_in_use;
+    const bool retry = settings_.place.port == 0 && failure.code == std::errc::address_in_use;
     if (!retry) break;
   }
   finish_open(failure.code ? &failure : nullptr);
@@ -135,7 +134,7 @@ std::error_code Listener::bind(Door& door) const {
   std::error_code ignored;
   Acceptor& acceptor = door.acceptor;
   acceptor.open(door.endpoint.protocol(), error);
-  if (error) return error;
+  if (error) return plain(error);
   const int family = door.endpoint.protocol().family();
   if (family != AF_UNIX) acceptor.set_option(asio::socket_base::reuse_address(true), ignored);
   // "::" alone means IPv4 as well; a name that stands for both has an address of each.
@@ -147,7 +146,7 @@ std::error_code Listener::bind(Door& door) const {
   }
   if (!error) acceptor.listen(settings_.backlog, error);
   if (error) acceptor.close(ignored);
-  return error;
+  return plain(error);
 }
 
 void Listener::open_path() {
@@ -160,8 +159,8 @@ void Listener::open_path() {
     // Left behind by a program that was killed, or in use? Only connecting tells.
     Socket probe(main_.executor());
     probe.connect(endpoint, error);
-    const bool stale = S_ISSOCK(status.st_mode) && error == asio::error::connection_refused;
-    error = asio::error::address_in_use;
+    const bool stale = S_ISSOCK(status.st_mode) && plain(error) == std::errc::connection_refused;
+    error = std::make_error_code(std::errc::address_in_use);
     if (stale && ::unlink(path.c_str()) == 0) error.clear();
   }
   auto door = std::make_shared<Door>(
@@ -180,10 +179,10 @@ void Listener::open_path() {
 Failure Listener::cannot_listen(const Endpoint& endpoint, const std::error_code& error) const {
   std::string text = "cannot listen on " + place_of(endpoint) + " (" + settings_.port_place + "): " + reason(error);
   const bool path = !settings_.place.path.empty();
-  if (error == asio::error::address_in_use) {
+  if (error == std::errc::address_in_use) {
     text += path ? "; choose another path or stop the program that has it"
                  : "; choose another port or stop the program that has it";
-  } else if (error == asio::error::access_denied && !path) {
+  } else if (error == std::errc::permission_denied && !path) {
     text += "; ports below 1024 need privileges";
   } else if (is_absent(error)) {
     text += "; this machine does not have that address";
@@ -215,7 +214,7 @@ void Listener::accept(const std::shared_ptr<Door>& door) {
   door->acceptor.async_accept(
       loop.executor(), [self = shared_from_this(), door, &loop](const std::error_code& error, Socket socket) {
         if (self->closed_) return;
-        if (error) return self->on_accept_failed(door, error);
+        if (error) return self->on_accept_failed(door, plain(error));
         self->events_.accepted(loop, std::move(socket));
         if (!self->closed_) self->accept(door);
       });

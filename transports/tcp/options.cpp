@@ -13,16 +13,16 @@ namespace {
 using spi::Option;
 using spi::OptionKind;
 
-#define FERRY_TCP_TLS_OPTIONS                                                                                              \
-  {"key", OptionKind::string, "", "private key: a PEM file, or PEM text"},                                                 \
-  {"cert", OptionKind::string, "", "certificate, with its chain: a PEM file, or PEM text"},                                \
-  {"ca", OptionKind::strings, "", "authorities to trust instead of the system's: PEM files, or PEM texts"},                \
-  {"passphrase", OptionKind::string, "", "of an encrypted private key"},                                                   \
-  {"ciphers", OptionKind::string, "", "OpenSSL's cipher names, separated by colons"},                                      \
-  {.name = "minVersion", .kind = OptionKind::string, .fallback = "\"TLSv1.2\"", .doc = "oldest version of TLS",            \
-   .choices = "TLSv1.2|TLSv1.3"},                                                                                          \
-  {.name = "maxVersion", .kind = OptionKind::string, .fallback = "\"TLSv1.3\"", .doc = "newest version of TLS",            \
-   .choices = "TLSv1.2|TLSv1.3"},                                                                                          \
+#define FERRY_TCP_TLS_OPTIONS                                                                                          \
+  {"key", OptionKind::string, "", "private key: a PEM file, or PEM text"},                                             \
+  {"cert", OptionKind::string, "", "certificate, with its chain: a PEM file, or PEM text"},                            \
+  {"ca", OptionKind::strings, "", "authorities to trust instead of the system's: PEM files, or PEM texts"},            \
+  {"passphrase", OptionKind::string, "", "of an encrypted private key"},                                               \
+  {"ciphers", OptionKind::string, "", "OpenSSL's cipher names, separated by colons"},                                  \
+  {.name = "minVersion", .kind = OptionKind::string, .fallback = "\"TLSv1.2\"", .doc = "oldest version of TLS",        \
+   .choices = "TLSv1.2|TLSv1.3"},                                                                                      \
+  {.name = "maxVersion", .kind = OptionKind::string, .fallback = "\"TLSv1.3\"", .doc = "newest version of TLS",        \
+   .choices = "TLSv1.2|TLSv1.3"},                                                                                      \
   {"rejectUnauthorized", OptionKind::boolean, "true", "refuse a peer whose certificate no authority vouches for"}
 
 constexpr Option client_tls[] = {
@@ -36,14 +36,14 @@ constexpr Option server_tls[] = {
 };
 
 // Common to both tables. An Option table is one array, so the rows are a macro.
-#define FERRY_TCP_COMMON_OPTIONS                                                                                           \
-  {"host", OptionKind::string, "\"localhost\"", "name or address; a service listens on all addresses of a name"},          \
-  {"port", OptionKind::integer, "3000", "TCP port; 0 makes a service take any free one", 0, 65535},                        \
-  {"path", OptionKind::string, "", "a Unix-domain socket instead of host and port"},                                       \
-  {"maxBufferSize", OptionKind::size, "134217728", "longest unread input, in UTF-16 units", 1},                            \
-  {"incompleteMessageTimeout", OptionKind::duration, "30000", "longest silence in the middle of a packet; 0: no limit"},   \
-  {"maxSendBufferSize", OptionKind::size, "134217728", "most bytes queued for a peer that does not read; 0: no limit"},    \
-  {"noDelay", OptionKind::boolean, "true", "send small packets at once (TCP_NODELAY)"},                                    \
+#define FERRY_TCP_COMMON_OPTIONS                                                                                       \
+  {"host", OptionKind::string, "\"localhost\"", "name or address; a service listens on all addresses of a name"},      \
+  {"port", OptionKind::integer, "3000", "TCP port; 0 makes a service take any free one", 0, 65535},                    \
+  {"path", OptionKind::string, "", "a Unix-domain socket instead of host and port"},                                   \
+  {"maxBufferSize", OptionKind::size, "134217728", "longest unread input, in UTF-16 units", 1},                        \
+  {"incompleteMessageTimeout", OptionKind::duration, "30000", "longest silence in the middle of a packet; 0: no limit"}, \
+  {"maxSendBufferSize", OptionKind::size, "134217728", "most bytes queued for a peer that does not read; 0: no limit"}, \
+  {"noDelay", OptionKind::boolean, "true", "send small packets at once (TCP_NODELAY)"},                                \
   {"keepAlive", OptionKind::boolean, "false", "let the system probe silent connections (SO_KEEPALIVE)"}
 
 constexpr Option client_table[] = {

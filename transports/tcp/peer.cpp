@@ -52,8 +52,9 @@ bool Peer::is_own_message(TcpDelivery& delivery) {
   if (view.has_id) {
     if (!met_) {
       meet(view);
-    } else if (ferry_ && !view.headers.empty()) {
-      if (const auto timeout = find_timeout(serializer(), view.headers)) delivery.set_deadline(batch_time() + *timeout);
+    } else if (ferry_) {
+      if (!view.headers.empty()) timeout_.read(serializer(), view.headers);
+      if (timeout_.value() != TimeoutNotice::none) delivery.set_deadline(batch_time() + timeout_.value());
     }
     return false;
   }

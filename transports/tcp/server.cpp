@@ -95,9 +95,8 @@ void Server::listen(std::vector<spi::Subscription>, std::function<void(const Fai
     service_->report(failure);
     service_->sink->on_status({Status::disconnected, failure.detail});
   };
-  listener_ = std::make_shared<Listener>(*environment_.loop,
-                                         std::vector<const spi::Loop*>(environment_.loops.begin(), environment_.loops.end()),
-                                         service_->settings, std::move(events));
+  const std::vector<const spi::Loop*> loops(environment_.loops.begin(), environment_.loops.end());
+  listener_ = std::make_shared<Listener>(*environment_.loop, loops, service_->settings, std::move(events));
   listener_->open([this, done = std::move(done)](const Failure* failure) {
     if (failure == nullptr) {
       endpoint_ = listener_->url();

@@ -41,12 +41,15 @@ Pem read_pem(const std::string& value, const spi::ConfigPlace& place, const std:
   std::string text{std::istreambuf_iterator<char>(file), {}};
   if (!file.is_open() || file.bad() || std::filesystem::is_directory(path)) {
     const std::string why = errno != 0 ? ": " + reason({errno, std::system_category()}) : "";
-    spi::config_error(place, "cannot read the file " + path.string() + why, "name a readable PEM file, or give PEM text");
+    spi::config_error(place, "cannot read the file " + path.string() + why,
+                      "name a readable PEM file, or give PEM text");
   }
   return {std::move(text), "the file " + path.string()};
 }
 
-BioPtr memory_bio(const std::string& text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+BioPtr memory_bio(const std::string& text) {
+  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
 
 int give_passphrase(char* out, int size, int, void* phrase) {
   const auto& text = *static_cast<const std::string*>(phrase);
@@ -125,7 +128,8 @@ void TlsContext::set_ciphers(const spi::Options& options) {
 void TlsContext::load_identity(const spi::Options& options, const std::string& directory) {
   if (!options.has("cert") && !options.has("key")) {
     if (role_ == Role::client) return;
-    spi::config_error(options.place("cert"), "a TLS service needs a certificate", "set tlsOptions.key and tlsOptions.cert");
+    spi::config_error(options.place("cert"), "a TLS service needs a certificate",
+                      "set tlsOptions.key and tlsOptions.cert");
   }
   for (const char* name : {"cert", "key"}) {
     if (!options.has(name)) spi::config_error(options.place(name), "missing", "key and cert go together");

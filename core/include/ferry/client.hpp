@@ -72,7 +72,8 @@ class Client {
     return {detail::run_request<R>(core_, message(std::move(pattern), &payload, std::move(options), core_->settings().timeout)),
             core_->loop()};
   }
-  /// The same without a payload: `data` is absent on the wire, and the handler sees NestJS's undefined.
+  /// The same without a payload: `data` is absent on the wire, and the handler sees NestJS's undefined. So does an empty
+  /// `ferry::Payload`.
   template <class R>
   Call<R> send(Pattern pattern) const {
     return {detail::run_request<R>(core_, message<detail::Nothing>(std::move(pattern), nullptr, {}, core_->settings().timeout)),
@@ -130,6 +131,9 @@ class Client {
     out.timeout = options.timeout_.value_or(timeout);
     out.headers = std::move(options.headers_);
     if constexpr (!std::is_same_v<T, detail::Nothing>) {
+      if constexpr (std::is_same_v<T, Payload>) {
+        if (!payload->has_value()) return out;   // an empty payload: none
+      }
       out.has_payload = true;
       try {
         detail::encode(core_->serializer(), *payload, out.payload);

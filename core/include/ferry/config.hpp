@@ -27,7 +27,8 @@ class Config {
   static Config from_file(const std::filesystem::path& path);
   static Config from_text(std::string_view json, std::string name = "<code>");
   /// Takes the values as they are: the program made them, so nothing is expanded.
-  static Config from_json(nlohmann::json root, std::string name = "<code>");
+  /// Relative file names in it are relative to `directory`; without one, to where the process is now.
+  static Config from_json(nlohmann::json root, std::string name = "<code>", std::filesystem::path directory = {});
 
   /// Always an object.
   const nlohmann::json& root() const noexcept { return *root_; }

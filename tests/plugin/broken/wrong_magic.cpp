@@ -4,6 +4,7 @@
 
 BROKEN_PLUGIN_ENTRY {
   static const auto nowhere = reinterpret_cast<const char*>(16);
-  static const ferry_plugin_descriptor descriptor{0x7f454c46, FERRY_SPI_VERSION, nowhere, nowhere, nowhere, nowhere, nullptr};
+  static const ferry_plugin_descriptor descriptor{0x7f454c46, FERRY_SPI_VERSION, nowhere, nowhere,
+                                                  nowhere,    nowhere,           nullptr};
   return &descriptor;
 }

@@ -1,4 +1,4 @@
-#include "tool/process.hpp"
+#include "process.hpp"
 
 #include <chrono>
 #include <stdexcept>
@@ -35,7 +35,11 @@ Process::Process(std::vector<std::string> arguments, std::string_view standard_i
   Pipe err;
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, in.read, STDIN_FILENO);
+  if (standard_input.empty()) {
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  } else {
+    posix_spawn_file_actions_adddup2(&actions, in.read, STDIN_FILENO);
+  }
   posix_spawn_file_actions_adddup2(&actions, out.write, STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, err.write, STDERR_FILENO);
   std::vector<char*> argv;

@@ -1,0 +1,170 @@
+// ferry clients → NestJS services.
+
+#include "../support/await.hpp"
+#include "catch.hpp"
+#include "ferry/ferry.hpp"
+#include "ferry_test_paths.hpp"
+#include "peers.hpp"
+
+using namespace ferry;
+using namespace ferry::test;
+using nlohmann::json;
+
+namespace {
+
+Application client_of(std::uint16_t port, const json& options = json::object()) {
+  json all{{"host", "127.0.0.1"}, {"port", port}};
+  all.update(options);
+  set_log_level(LogLevel::off);
+  return Application(Config::from_json({{"clients", {{"NEST", {{"transport", "tcp"}, {"options", all}}}}}}));
+}
+
+/// A NestJS client refuses these before sending; ferry sends null and undefined, which NestJS services take.
+bool refused_by_nest(const json& each) {
+  const json& expect = each["expect"];
+  return expect.contains("error") && expect["error"].is_object() && expect["error"].contains("$class");
+}
+
+SendOptions options_of(const json& each) {
+  SendOptions options;
+  if (each.contains("timeoutMs")) options.timeout(std::chrono::milliseconds(each["timeoutMs"].get<int>()));
+  if (each.contains("metadata")) {
+    for (const auto& [name, value] : each["metadata"].items()) options.header(name, value.get<std::string>());
+  }
+  return options;
+}
+
+/// The outcome of a call in the form of cases.json.
+json outcome_of(const Client& client, const json& each) {
+  const Pattern pattern = Pattern::from_json(each["pattern"].dump());
+  json outcome{{"emitted", json::array()}, {"completed", false}};
+  try {
+    if (each["kind"] == "emit") {
+      client.emit(pattern, each["data"], options_of(each)).get();
+      outcome["emitted"].push_back({{"$undefined", true}});
+    } else {
+      auto stream = client.stream<json>(pattern, each["data"], options_of(each));
+      while (auto value = stream.next().get()) outcome["emitted"].push_back(std::move(*value));
+    }
+    outcome["completed"] = true;
+  } catch (const RpcError& error) {
+    outcome["error"] = error.body();
+  } catch (const TimeoutError&) {
+    outcome["timeout"] = true;
+  }
+  return outcome;
+}
+
+}  // namespace
+
+TEST_CASE("ferry client, NestJS service: every case") {
+  if (!nest_is_installed()) return;
+  std::uint16_t port = 0;
+  const auto service = start_nest_service(port);
+  Application app = client_of(port);
+  const Client client = app.client("NEST");
+  int checked = 0;
+  for (const json& each : nest_cases()) {
+    if (refused_by_nest(each)) continue;
+    const std::string name = each["name"];
+    CAPTURE(name);
+    CHECK(outcome_of(client, each) == each["expect"]);
+    if (each.contains("events")) {
+      for (const json& event : each["events"]) {
+        std::string line = "{\"event\":\"" + event["event"].get<std::string>() + "\"";
+        if (event.contains("data")) {
+          line += ",\"data\":";
+          detail::write_dom(line, event["data"]);
+        }
+        CHECK_NOTHROW(service->line_of_stdout(line + "}"));   // throws if it never comes
+      }
+    }
+    ++checked;
+  }
+  CHECK(checked >= 80);
+  CHECK(client.in_flight() == 0);
+}
+
+TEST_CASE("ferry client, NestJS service: null and missing data") {
+  if (!nest_is_installed()) return;
+  std::uint16_t port = 0;
+  const auto service = start_nest_service(port);
+  Application app = client_of(port);
+  const Client client = app.client("NEST");
+  CHECK(client.send<json>("echo", nullptr).get().is_null());
+  client.send<void>("echo").get();
+}
+
+TEST_CASE("ferry client, NestJS service: it ends, and what was in flight with it") {
+  if (!nest_is_installed()) return;
+  std::uint16_t port = 0;
+  const auto service = start_nest_service(port);
+  Application app = client_of(port);
+  const Client client = app.client("NEST");
+  CHECK(client.send<double>({{"cmd", "sum"}}, std::array<int, 3>{1, 2, 3}).get() == 6);
+  Watched<std::optional<std::error_code>> outcome;
+  asio::co_spawn(client.loop().executor(), client.send<int>("never", 1), [&](std::exception_ptr error, int) {
+    std::error_code code;
+    try {
+      if (error) std::rethrow_exception(error);
+    } catch (const ConnectionError& lost) {
+      code = lost.code();
+    } catch (const std::exception&) {
+    }
+    outcome.change([&](auto& value) { value = code; });
+  });
+  CHECK(client.send<int>("echo", 1).get() == 1);   // the other request is there, then
+  service->signal(SIGTERM);
+  service->wait();
+  REQUIRE(outcome.wait([](const auto& value) { return value.has_value(); }));
+  CHECK(*outcome.get() == errc::connection_lost);
+  CHECK_THROWS_AS(client.send<int>("echo", 1).get(), ConnectionError);
+}
+
+TEST_CASE("ferry client, NestJS service: 256 x 64 KiB at once") {
+  if (!nest_is_installed()) return;
+  std::uint16_t port = 0;
+  const auto service = start_nest_service(port);
+  Application app = client_of(port);
+  const Client client = app.client("NEST");
+  const std::string text(65536, 'x');
+  Counter ended;
+  std::atomic<int> right{0};
+  constexpr int calls = 256;
+  for (int i = 0; i < calls; ++i) {
+    asio::co_spawn(client.loop().executor(), client.send<std::string>("echo", text),
+                   [&](std::exception_ptr error, std::string got) {
+                     if (!error && got == text) ++right;
+                     ended.add();
+                   });
+  }
+  REQUIRE(ended.reaches(calls));
+  CHECK(right == calls);   // NestJS stops reading while its writes wait; ferry does not, so nothing locks up
+}
+
+TEST_CASE("ferry client, NestJS service: TLS") {
+  if (!nest_is_installed()) return;
+  const std::string& certs = certificates();
+  const std::string key = certs + "/server.key";
+  const std::string cert = certs + "/server.pem";
+  const auto sum = [](Application app) {
+    return app.client("NEST").send<double>({{"cmd", "sum"}}, std::array<int, 3>{1, 2, 3}).get();
+  };
+  const auto tls = [](json options) { return json{{"tlsOptions", std::move(options)}}; };
+  {
+    std::uint16_t port = 0;
+    const auto service = start_nest_service(port, {"--tls-key", key, "--tls-cert", cert});
+    CHECK(sum(client_of(port, tls({{"ca", certs + "/ca.pem"}}))) == 6);
+    CHECK(sum(client_of(port, tls({{"ca", {certs + "/other-ca.pem", certs + "/ca.pem"}}}))) == 6);
+    CHECK(sum(client_of(port, tls({{"rejectUnauthorized", false}}))) == 6);
+    CHECK_THROWS_AS(sum(client_of(port, tls({{"ca", certs + "/other-ca.pem"}}))), ConnectionError);
+    CHECK_THROWS_AS(sum(client_of(port, tls({{"ca", certs + "/ca.pem"}, {"servername", "example.org"}}))), ConnectionError);
+  }
+  {
+    std::uint16_t port = 0;
+    const auto service = start_nest_service(port, {"--tls-key", key, "--tls-cert", cert, "--tls-ca", certs + "/ca.pem"});
+    const json ours{{"ca", certs + "/ca.pem"}, {"key", certs + "/client.key"}, {"cert", certs + "/client.pem"}};
+    CHECK(sum(client_of(port, tls(ours))) == 6);
+    CHECK_THROWS_AS(sum(client_of(port, tls({{"ca", certs + "/ca.pem"}}))), ConnectionError);
+  }
+}
