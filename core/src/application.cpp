@@ -45,9 +45,11 @@ struct ApplicationImpl {
         plugins(p ? std::move(*p) : Plugins(settings.plugin_path)),
         service_configs(read_services(config, plugins)),
         client_configs(read_clients(config, plugins)),
+        foreign(executor.has_value()),
         runtime(executor ? std::make_unique<Runtime>(*executor)
                          : std::make_unique<Runtime>(settings.threads, settings.pool_threads)) {}
 
+  ~ApplicationImpl();
   void prepare_services();
   std::shared_ptr<ClientCore> open_client(const ClientConfig& from);
   bool drain_services(Clock::time_point limit);
@@ -63,6 +65,7 @@ struct ApplicationImpl {
   std::vector<ScopedRegistration> registrations;
   std::function<void(std::string_view, const StatusEvent&)> status_handler;
   std::function<void(std::string_view, const Failure&)> error_handler;
+  const bool foreign;   // loops of the program's own
   std::unique_ptr<Runtime> runtime;
   std::vector<std::unique_ptr<ServiceCore>> services;
   std::mutex clients_mutex;
@@ -73,6 +76,14 @@ struct ApplicationImpl {
   asio::io_context signals{1};   // run by `run`
   std::atomic<bool> stop_requested{false};
 };
+
+ApplicationImpl::~ApplicationImpl() {
+  // An order that matters where a handler was cut off: its coroutine is freed with the loops, and reports to its service
+  // then. The transports' sockets and timers must be gone before the loops; the services themselves must not.
+  clients.clear();
+  for (const auto& service : services) service->detach();
+  runtime.reset();
+}
 
 void ApplicationImpl::prepare_services() {
   for (const ServiceConfig& from : service_configs) {
@@ -171,6 +182,9 @@ bool ApplicationImpl::stop() {
   const bool clients_closed = close_clients(limit);
   const bool threads_ended = runtime->stop(std::max(left_until(limit), std::chrono::milliseconds(500)));
   left_behind = !services_closed || !clients_closed || !threads_ended;
+  if (foreign) {   // the program's loops go on, with whatever handlers we could not wait for
+    for (const auto& service : services) left_behind = left_behind || service->active() != 0;
+  }
   return drained && !left_behind;
 }
 
@@ -243,13 +257,13 @@ void Application::start() {
     throw;
   }
   std::mutex mutex;
-  std::optional<Failure> first;
+  std::optional<Failure> first;   // with the file and the pointer of the service before the transport's own words
   const auto listening = std::make_shared<detail::Latch>(impl_->services.size());
   for (const auto& service : impl_->services) {
-    service->listen([&mutex, &first, listening](const Failure* failure) {
+    service->listen([this, &mutex, &first, listening, name = service->settings().name](const Failure* failure) {
       if (failure != nullptr) {
         const std::lock_guard lock(mutex);
-        if (!first) first = *failure;
+        if (!first) first = Failure(failure->code, impl_->config.file() + ": /services/" + name + "/options: " + failure->detail);
       }
       listening->count_down();
     });
@@ -257,7 +271,7 @@ void Application::start() {
   listening->wait_until(Clock::time_point::max());   // a transport always answers: it has its own limits
   if (!first) return;
   stop();   // nothing half-started
-  throw_failure(std::move(*first));
+  throw ConfigError(std::move(*first));
 }
 
 bool Application::stop() { return impl_->stop(); }

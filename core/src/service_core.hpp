@@ -46,6 +46,8 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   const ServiceCounters& counters() const noexcept { return counters_; }
 
   void attach(std::unique_ptr<spi::ServerTransport> server) { server_ = std::move(server); }
+  /// Frees the transport. After `close`, when no loop runs any more.
+  void detach() { server_.reset(); }
   void listen(std::function<void(const Failure*)> done);
   /// Calls `done` once no new message can come and no handler runs.
   void drain(std::function<void()> done);

@@ -1,5 +1,7 @@
 #include "fixture.hpp"
 
+#include "../support/certificates.hpp"
+
 #include <unistd.h>
 
 #include <atomic>
@@ -33,6 +35,7 @@ World::World(bool direct) : document_(read_document()) {
   setenv("SUITE_ID", unique.c_str(), 1);
   setenv("SUITE_PORT", std::to_string(port).c_str(), 1);
   setenv("SUITE_CLIENT_PORT", std::to_string(gate_ ? gate_->port() : port).c_str(), 1);
+  if (document_.dump().find("${SUITE_CERTS}") != std::string::npos) setenv("SUITE_CERTS", certificates().c_str(), 1);
   const Application probe(config(false, nlohmann::json::object()));
   transport_ = document_["services"]["suite"]["transport"].get<std::string>();
   capabilities_ = probe.plugins().transport(transport_).capabilities();

@@ -18,7 +18,7 @@ namespace ferry::test {
 using namespace std::chrono_literals;
 
 /// The config file of this run: `--ferry-config`. Its `conformance` member says what the suite itself must know:
-/// `"gate": true`, faults can be made on the way between client and service.
+/// `"gate": true`, faults can be made on the way between client and service; `"pool": true`, handlers run concurrently.
 void set_config_file(std::string path);
 
 /// A case's own world: an address nobody else uses, a service and a client that can come and go.
@@ -44,6 +44,8 @@ class World {
   const std::string& transport() const { return transport_; }
   /// Between client and service, if this transport's config lets it be. Before the first `client()`.
   Gate* gate();
+  /// Handlers run on worker threads: several at once, in no order.
+  bool pool() const { return conformance_.value("pool", false); }
 
  private:
   Config config(bool services, const nlohmann::json& client_settings) const;

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "../support/certificates.hpp"
 #include "../support/process.hpp"
 
 namespace ferry::test {
@@ -24,8 +25,5 @@ std::unique_ptr<Process> start_nest(const std::string& program, std::vector<std:
 std::unique_ptr<Process> start_nest_service(std::uint16_t& port, std::vector<std::string> arguments = {});
 /// Runs client.mjs to its end; its lines.
 std::vector<nlohmann::json> run_nest_client(std::uint16_t port, std::vector<std::string> arguments);
-
-/// A scratch directory with certificates made for this run: ca, other-ca, server, client, stranger (.pem and .key).
-const std::string& certificates();
 
 }  // namespace ferry::test

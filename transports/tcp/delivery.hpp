@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "ferry/detail/pool.hpp"
 #include "ferry/contexts/tcp_context.hpp"
 #include "ferry/spi/delivery.hpp"
 #include "transports/tcp/buffers.hpp"
@@ -19,14 +20,10 @@ class Peer;
 /// A message and the connection it came on. Its views point into the chunk that it holds.
 ///
 /// Lifetime: counted; made and destroyed on the connection's loop, wherever the last pointer goes.
-class TcpDelivery final : public spi::Delivery, public TcpContext {
+class TcpDelivery final : public spi::Delivery, public TcpContext, public detail::Pooled {
  public:
   TcpDelivery(std::shared_ptr<Peer> peer, ChunkPtr chunk);
   ~TcpDelivery() override = default;
-
-  // Blocks are kept for the next message. Sanitizers would be blind to what is kept, so with them it goes.
-  static void* operator new(std::size_t size);
-  static void operator delete(void* memory) noexcept;
 
   // spi::Delivery
   Headers headers() const override;
@@ -41,6 +38,7 @@ class TcpDelivery final : public spi::Delivery, public TcpContext {
   std::uint16_t remote_port() const override;
   std::string local_address() const override;
   bool secure() const override;
+  asio::generic::stream_protocol::socket* socket() noexcept override;
   std::string peer_certificate_subject() const override;
 
   // For the connection, on its loop.

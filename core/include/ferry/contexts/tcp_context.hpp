@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include <asio/generic/stream_protocol.hpp>
+
 #include "ferry/transport_context.hpp"
 
 namespace ferry {
@@ -19,6 +21,9 @@ class TcpContext : public TransportContext {
   virtual std::uint16_t remote_port() const = 0;      ///< 0 for a Unix-domain socket
   virtual std::string local_address() const = 0;
   virtual bool secure() const = 0;                    ///< TLS
+  /// The socket, of TCP and Unix-domain alike; null once the connection is gone. To look at: what is written to it breaks
+  /// the protocol. On the connection's loop only.
+  virtual asio::generic::stream_protocol::socket* socket() noexcept = 0;
   virtual std::string peer_certificate_subject() const = 0;   ///< empty unless the peer showed a certificate
 };
 

@@ -1,0 +1,78 @@
+// Every spelling of README.md, compiled and run. tests/unit/readme_lines.cmake holds the two together.
+
+#include <array>
+#include <chrono>
+#include <iostream>
+#include <numeric>
+#include <vector>
+
+#include "../support/await.hpp"
+#include "catch.hpp"
+#include <ferry/ferry.hpp>
+
+using namespace std::chrono_literals;
+
+namespace {
+
+void add_readme_handlers(ferry::Application& app) {
+  app.on_message({{"cmd", "sum"}}, [](std::vector<double> xs) {
+    return std::accumulate(xs.begin(), xs.end(), 0.0);
+  });
+  app.on_message("countdown", [](int from, ferry::ReplyWriter<int>& out) -> ferry::task<void> {
+    for (int i = from; i > 0; --i) co_await out.write(i);   // a stream of replies, with back-pressure
+  });
+  app.on_event("user_created", [](const nlohmann::json& user) { std::cout << "welcome " << user["name"] << "\n"; });
+  app.on_event("user_created", [](ferry::Context& ctx) { std::cout << "by " << ctx.transport() << "\n"; });
+}
+
+ferry::task<void> calls(ferry::Application& app) {
+  auto math = app.client("MATH_SERVICE");   // lazy: connects at the first call, and again by itself
+  const std::vector<double> numbers{1, 2, 3};
+
+  double total = co_await math.send<double>({{"cmd", "sum"}}, numbers);   // cold: nothing leaves before it is awaited
+  for (auto stream = math.stream<int>("countdown", 3); auto i = co_await stream.next();) total += *i;
+
+  const nlohmann::json user{{"name", "Ada"}};
+  math.emit("user_created", user);                 // hot: on its way already
+  co_await math.emit("user_created", user);        // ... and its outcome may be awaited
+  try {
+    co_await math.send<double>("no.such.pattern", total, ferry::SendOptions().timeout(500ms).header("tenant", "acme"));
+  } catch (const ferry::NoHandlerError&) {         // RpcError, TimeoutError, ConnectionError ...: each with code() and fate()
+  }
+  CHECK(total == 12);
+}
+
+double blocking(ferry::Client math) {
+  return math.send<double>({{"cmd", "sum"}}, std::array{1, 2, 3}).get(2s);   // for code without coroutines
+}
+
+struct Counter {
+  int add(int n) { return total += n; }
+  ferry::task<int> later(int n) const { co_return total + n; }
+  int total = 0;
+};
+
+}  // namespace
+
+TEST_CASE("README: its code does what it says") {
+  const char* const config = R"({
+    "services": { "math": { "transport": "memory", "options": { "name": "readme" } } },
+    "clients": { "MATH_SERVICE": { "transport": "memory", "options": { "name": "readme" } } }
+  })";
+  ferry::Application app(ferry::Config::from_text(config, "math.json"));
+  add_readme_handlers(app);
+  const auto counter = std::make_shared<Counter>();
+  app.on_message("add", counter, &Counter::add);
+  app.on_message("later", counter.get(), &Counter::later);
+  app.start();
+  ferry::test::Watched<std::optional<std::exception_ptr>> done;
+  asio::co_spawn(app.runtime().next_loop().executor(), calls(app), [&](std::exception_ptr error) {
+    done.change([&](auto& value) { value = error; });
+  });
+  REQUIRE(done.wait([](const auto& value) { return value.has_value(); }));
+  if (const auto outcome = done.get(); *outcome) std::rethrow_exception(*outcome);
+  CHECK(blocking(app.client("MATH_SERVICE")) == 6);
+  CHECK(app.client("MATH_SERVICE").send<int>("add", 5).get() == 5);
+  CHECK(app.client("MATH_SERVICE").send<int>("later", 2).get() == 7);
+  CHECK(app.stop());
+}
