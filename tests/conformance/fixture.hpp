@@ -69,6 +69,9 @@ class World {
 #define FERRY_NEEDS(world, capability)                                                        \
   if (!(world).capabilities().capability) FERRY_NOT_APPLICABLE("the transport has no " #capability)
 
+#define FERRY_NEEDS_GATE(world) \
+  if ((world).gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between client and service")
+
 /// Runs a coroutine on the client's runtime and waits for it.
 template <class F>
 void run_on(Application& application, F coroutine) {

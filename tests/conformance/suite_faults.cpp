@@ -13,9 +13,6 @@ void add_echo(Application& app) {
   app.on_message("echo", [](Payload payload) { return payload; });
 }
 
-#define FERRY_NEEDS_GATE(world) \
-  if ((world).gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between client and service")
-
 }  // namespace
 
 TEST_CASE("bytes that come one at a time") {

@@ -43,7 +43,9 @@ ExitCode report_current_exception() {
   } catch (const UsageError& error) {
     return ended(error.what(), ExitCode::usage);
   } catch (const ConfigError& error) {
-    return ended(error.what(), ExitCode::usage);
+    // A service that cannot listen keeps the system's code: the config may be right, and the address taken.
+    const bool config = error.code() == errc::bad_config || error.code() == errc::plugin_refused;
+    return ended(error.what(), config ? ExitCode::usage : ExitCode::no_connection);
   } catch (const NoHandlerError& error) {
     return ended(error.what(), ExitCode::no_handler);
   } catch (const RpcError& error) {

@@ -58,11 +58,25 @@ void encode(const spi::Serializer& serializer, const T& value, std::string& out)
   }
 }
 
+/// As strict as the direct way from JSON text: nlohmann would cut fractions off and wrap what does not fit.
 template <class T>
 T from_tree(const nlohmann::json& tree) {
   if constexpr (is_optional<T>) {
     if (tree.is_null()) return std::nullopt;
     return from_tree<typename T::value_type>(tree);
+  } else if constexpr (std::integral<T> && !std::is_same_v<T, bool>) {
+    std::string text;
+    write_dom(text, tree);
+    JsonReader reader(text);
+    T out{};
+    if (!read_json(reader, out)) throw_bad_payload(reader);
+    return out;
+  } else if constexpr (is_direct<T> && requires(T& list, typename T::value_type value) { list.push_back(value); } &&
+                       !std::is_same_v<T, std::string>) {
+    if (!tree.is_array()) throw_bad_payload("expected an array");
+    T out;
+    for (const nlohmann::json& element : tree) out.push_back(from_tree<typename T::value_type>(element));
+    return out;
   } else {
     return tree.get<T>();
   }
