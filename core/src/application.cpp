@@ -71,6 +71,8 @@ struct ApplicationImpl {
   std::mutex clients_mutex;
   std::map<std::string, std::shared_ptr<ClientCore>, std::less<>> clients;
   std::atomic<State> state{State::configured};
+  std::mutex stop_mutex;
+  bool stopped_clean = true;
   bool left_behind = false;   // something of this still runs: never freed
 
   asio::io_context signals{1};   // run by `run`
@@ -174,7 +176,8 @@ bool ApplicationImpl::close_clients(Clock::time_point limit) {
 }
 
 bool ApplicationImpl::stop() {
-  if (state.exchange(State::stopped) == State::stopped) return !left_behind;
+  const std::lock_guard one_at_a_time(stop_mutex);   // a second caller waits, and gets the same answer
+  if (state.exchange(State::stopped) == State::stopped) return stopped_clean;
   const auto limit = Clock::now() + settings.shutdown_timeout;
   const bool drained = drain_services(limit);
   // Clients go last: handlers that were finishing may still have called through them.
@@ -185,7 +188,8 @@ bool ApplicationImpl::stop() {
   if (foreign) {   // the program's loops go on, with whatever handlers we could not wait for
     for (const auto& service : services) left_behind = left_behind || service->active() != 0;
   }
-  return drained && !left_behind;
+  stopped_clean = drained && !left_behind;
+  return stopped_clean;
 }
 
 }  // namespace detail

@@ -19,11 +19,9 @@ class Watched {
 
   template <class F>
   void change(F edit) {
-    {
-      const std::lock_guard lock(mutex_);
-      edit(value_);
-    }
-    changed_.notify_all();
+    const std::lock_guard lock(mutex_);
+    edit(value_);
+    changed_.notify_all();   // under the lock: whoever waits may destroy this as soon as he has it
   }
   T get() const {
     const std::lock_guard lock(mutex_);
