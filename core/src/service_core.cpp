@@ -173,7 +173,8 @@ void ServiceCore::on_error_report(ErrorHandler handler) {
 }
 
 void ServiceCore::on_status(StatusEvent event) {
-  status_.store(event.status, std::memory_order_release);
+  const Status before = status_.exchange(event.status, std::memory_order_acq_rel);
+  if (before == Status::connected && event.status == Status::connected) return;   // core and transport both say it
   if (log_enabled(LogLevel::debug)) {
     log(LogLevel::debug, "service " + settings_.name,
         std::string(to_string(event.status)) + (event.detail.empty() ? "" : ": ") + event.detail);

@@ -100,7 +100,7 @@ void Server::listen(std::vector<spi::Subscription>, std::function<void(const Fai
   listener_->open([this, done = std::move(done)](const Failure* failure) {
     if (failure == nullptr) {
       endpoint_ = listener_->url();
-      service_->sink->on_status({Status::connected, "listening on " + endpoint_});
+      service_->sink->on_status({Status::connected, endpoint_});
     }
     done(failure);
   });
