@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <utility>
 #include <vector>
@@ -51,8 +52,9 @@ struct ClientCore::State {
   Reconnect reconnect;
   RequestIds ids;
   std::deque<std::uint64_t> waiting;   // keys of what waits for a connection, in order
-  asio::steady_timer deadline_timer;
-  asio::steady_timer reconnect_timer;
+  // What lives on the loop is gone once the client is closed: a handle may outlive the application and its loops.
+  std::optional<asio::steady_timer> deadline_timer;
+  std::optional<asio::steady_timer> reconnect_timer;
   Clock::time_point armed_until = Clock::time_point::max();
   std::size_t readers_held = 0;
   bool closing = false;
@@ -245,8 +247,8 @@ void ClientCore::arm_deadline() {
   const auto next = state_->table.next_deadline();
   if (!next || *next >= state_->armed_until) return;   // the timer wakes early enough; what has ended meanwhile costs nothing
   state_->armed_until = *next;
-  state_->deadline_timer.expires_at(*next);
-  state_->deadline_timer.async_wait([self = shared_from_this()](std::error_code error) {
+  state_->deadline_timer->expires_at(*next);
+  state_->deadline_timer->async_wait([self = shared_from_this()](std::error_code error) {
     if (!error) self->deadline_passed();
   });
 }
@@ -339,8 +341,8 @@ void ClientCore::on_disconnected(Failure why) {
 
 void ClientCore::connect_after(std::chrono::milliseconds delay, const std::string& why) {
   set_status(Status::reconnecting, "next attempt in " + std::to_string(delay.count()) + " ms: " + why);
-  state_->reconnect_timer.expires_after(delay);
-  state_->reconnect_timer.async_wait([self = shared_from_this()](std::error_code error) {
+  state_->reconnect_timer->expires_after(delay);
+  state_->reconnect_timer->async_wait([self = shared_from_this()](std::error_code error) {
     if (!error && self->state_->reconnect.due()) self->connect();
   });
 }
@@ -353,12 +355,17 @@ void ClientCore::close(std::chrono::milliseconds limit, std::function<void()> do
     State& s = *self->state_;
     if (std::exchange(s.closing, true)) return done();
     s.reconnect.close();
-    s.deadline_timer.cancel();
-    s.reconnect_timer.cancel();
+    s.deadline_timer->cancel();
+    s.reconnect_timer->cancel();
     self->fail_all(make_error_code(errc::closed), "the client was closed");
-    s.transport->close(limit, [self, done = std::move(done)] {
-      self->set_status(Status::closed, "");
-      done();
+    s.transport->close(limit, [self, done = std::move(done)]() mutable {
+      self->loop_.post([self, done = std::move(done)] {   // not inside a call of the transport's
+        self->state_->transport.reset();
+        self->state_->deadline_timer.reset();
+        self->state_->reconnect_timer.reset();
+        self->set_status(Status::closed, "");
+        done();
+      });
     });
   });
 }
@@ -399,6 +406,6 @@ void ClientCore::on_error(const Failure& failure) {
   for (const ErrorHandler& handler : handlers) handler(failure);
 }
 
-spi::NativeHandle ClientCore::native() { return state_->transport->native(); }
+spi::NativeHandle ClientCore::native() { return state_->transport ? state_->transport->native() : spi::NativeHandle(); }
 
 }  // namespace ferry::detail

@@ -57,7 +57,7 @@ class Emission : public Call<Emitted> {
 /// the outcome of the next attempt (with `"offlineQueue": true`: for a connection) within its deadline.
 /// What was in flight when a connection goes ends at once with `ConnectionError`.
 ///
-/// Lifetime: a handle; copies share one connection. The `Application` it came from closes it.
+/// Lifetime: a handle; copies share one connection, which its `Application` closes. It may outlive that, but not be called.
 /// Threads:  any, all functions.
 class Client {
  public:
