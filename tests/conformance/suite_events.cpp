@@ -6,10 +6,10 @@ using namespace ferry;
 using namespace ferry::test;
 
 TEST_CASE("an event reaches all its handlers") {
-  World world;
   Counter first;
   Counter second;
   Watched<std::string> third;
+  World world;
   world.serve([&](Application& app) {
     app.on_event("user_created", [&](int n) { first.add(n); });
     app.on_event("user_created", [&](int n) -> task<void> {
@@ -28,9 +28,9 @@ TEST_CASE("an event reaches all its handlers") {
 }
 
 TEST_CASE("handlers of one event run concurrently") {
-  World world;
   Counter arrived;
   Counter met;
+  World world;
   // Each waits for the other without blocking: run one after the other, neither would end.
   const auto meet = [&](int) -> task<void> {
     arrived.add();
@@ -50,12 +50,12 @@ TEST_CASE("handlers of one event run concurrently") {
 }
 
 TEST_CASE("events arrive in the order they were emitted") {
-  World world;
-  FERRY_NEEDS(world, ordered);
-  if (world.pool()) FERRY_NOT_APPLICABLE("handlers on worker threads run in no order");
   constexpr int count = 20000;
   std::vector<int> order;   // the handler is synchronous and its client has one connection: no two runs at once
   Counter seen;
+  World world;
+  FERRY_NEEDS(world, ordered);
+  if (world.pool()) FERRY_NOT_APPLICABLE("handlers on worker threads run in no order");
   world.serve([&](Application& app) {
     app.on_event("numbered", [&](int n) {
       order.push_back(n);
@@ -77,8 +77,8 @@ TEST_CASE("events arrive in the order they were emitted") {
 }
 
 TEST_CASE("events nobody handles, and handlers that throw, harm nobody") {
-  World world;
   Counter good;
+  World world;
   world.serve([&](Application& app) {
     app.on_event("bad", [](int) { throw std::runtime_error("no"); });
     app.on_event("bad", [&](int) { good.add(); });
@@ -95,8 +95,8 @@ TEST_CASE("events nobody handles, and handlers that throw, harm nobody") {
 }
 
 TEST_CASE("requests to event handlers, and events to message handlers") {
-  World world;
   Counter both;
+  World world;
   world.serve([&](Application& app) {
     app.on_event("one", [](int) { return "one-ret"; });
     app.on_event("two", [](int) { return "e1"; });
@@ -118,8 +118,8 @@ TEST_CASE("requests to event handlers, and events to message handlers") {
 }
 
 TEST_CASE("emissions end once each") {
-  World world;
   Counter seen;
+  World world;
   world.serve([&](Application& app) { app.on_event("tick", [&](int) { seen.add(); }); });
   const Client client = world.client();
   constexpr int count = 3000;

@@ -40,10 +40,10 @@ std::error_code code_of(F call) {
 }  // namespace
 
 TEST_CASE("a request ends at its deadline") {
-  World world;
   Counter started;
   Counter cancelled;
   std::atomic<bool> knows_deadline{false};
+  World world;
   world.serve([&](Application& app) {
     app.on_message("never", until_cancelled(started, cancelled));
     app.on_message("deadline", [&](Context& context) { return context.deadline().has_value(); });
@@ -75,9 +75,9 @@ TEST_CASE("a request ends at its deadline") {
 }
 
 TEST_CASE("get cancels when its limit passes, and refuses to block a loop") {
-  World world;
   Counter started;
   Counter cancelled;
+  World world;
   world.serve([&](Application& app) { app.on_message("never", until_cancelled(started, cancelled)); });
   set_log_level(LogLevel::off);
   const Client client = world.client();
@@ -95,9 +95,9 @@ TEST_CASE("get cancels when its limit passes, and refuses to block a loop") {
 
 TEST_CASE("a cancelled call frees its slot and reaches the handler") {
   using namespace asio::experimental::awaitable_operators;
-  World world;
   Counter started;
   Counter cancelled;
+  World world;
   world.serve([&](Application& app) {
     app.on_message("never", until_cancelled(started, cancelled));
     app.on_message("ping", [] { return 1; });
@@ -161,10 +161,10 @@ TEST_CASE("a client waits for its service if told to") {
 }
 
 TEST_CASE("a lost service fails what is in flight, and the client comes back by itself") {
-  World world;
-  FERRY_NEEDS_GATE(world);
   Counter started;
   Counter cancelled;
+  World world;
+  FERRY_NEEDS_GATE(world);
   const auto handlers = [&](Application& app) {
     app.on_message("never", until_cancelled(started, cancelled));
     app.on_message("ping", [] { return 1; });
@@ -227,8 +227,8 @@ TEST_CASE("a service that restarts is found again") {
 }
 
 TEST_CASE("a stop under load answers every request that was accepted") {
-  World world;
   std::atomic<int> accepted{0};
+  World world;
   world.serve([&](Application& app) {
     app.on_message("work", [&](int n) -> task<int> {
       ++accepted;
@@ -279,9 +279,9 @@ TEST_CASE("a stop under load answers every request that was accepted") {
 }
 
 TEST_CASE("a closed client ends what it has, and takes nothing more") {
-  World world;
   Counter started;
   Counter cancelled;
+  World world;
   world.serve([&](Application& app) {
     app.on_message("never", until_cancelled(started, cancelled));
     app.on_event("tick", [&](int) {});
@@ -305,9 +305,9 @@ TEST_CASE("a closed client ends what it has, and takes nothing more") {
 }
 
 TEST_CASE("more calls than maxInFlight are refused, not queued") {
-  World world;
   Counter started;
   Counter cancelled;
+  World world;
   world.serve([&](Application& app) { app.on_message("never", until_cancelled(started, cancelled)); });
   set_log_level(LogLevel::off);
   const Client client = world.client({{"maxInFlight", 8}});
@@ -329,9 +329,9 @@ TEST_CASE("more calls than maxInFlight are refused, not queued") {
 }
 
 TEST_CASE("a service takes no more at once than maxConcurrency") {
-  World world;
   std::atomic<int> running{0};
   std::atomic<int> most{0};
+  World world;
   world.serve([&](Application& app) {
     app.on_message("work", [&](int n) -> task<int> {
       const int now = ++running;

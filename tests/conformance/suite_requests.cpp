@@ -289,9 +289,9 @@ TEST_CASE("many calls in flight on one connection") {
 }
 
 TEST_CASE("headers travel with requests and events") {
+  Watched<Headers> heard;
   World world;
   FERRY_NEEDS(world, headers);
-  Watched<Headers> heard;
   world.serve([&](Application& app) {
     app.on_message("headers", [](Context& context) {
       json all = json::object();

@@ -103,10 +103,10 @@ TEST_CASE("send takes the last value of a stream") {
 }
 
 TEST_CASE("a slow consumer holds its service back") {
-  World world;
-  FERRY_NEEDS(world, reply_streams);
   constexpr int items = 20000;
   std::atomic<int> written{0};
+  World world;
+  FERRY_NEEDS(world, reply_streams);
   world.serve([&](Application& app) {
     app.on_message("pages", [&](ReplyWriter<std::string>& out) -> task<void> {
       const std::string page(4096, 'p');
@@ -136,9 +136,9 @@ TEST_CASE("a slow consumer holds its service back") {
 }
 
 TEST_CASE("letting go of a stream ends it") {
+  Counter ended;
   World world;
   FERRY_NEEDS(world, reply_streams);
-  Counter ended;
   world.serve([&](Application& app) {
     app.on_message("endless", [&](ReplyWriter<int>& out) -> task<void> {
       try {

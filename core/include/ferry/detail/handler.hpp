@@ -147,6 +147,7 @@ class HandlerFor final : public Handler {
     std::optional<Context> context;
     Arguments<Payload> arguments;
     ReplyStreamState stream;
+    asio::any_io_executor executor;
     asio::cancellation_signal cancel;
   };
 
@@ -158,17 +159,20 @@ class HandlerFor final : public Handler {
   void start(Invocation invocation) {
     auto run = std::make_shared<Run>(std::move(invocation));
     const spi::DeliveryPtr delivery = run->invocation.delivery();
-    const asio::any_io_executor executor = run->invocation.service().handler_executor(delivery->loop());
-    if (delivery->expects_reply()) watch(run, executor);
-    asio::co_spawn(executor, drive(run, static_cast<Sig*>(nullptr)),
+    run->executor = run->invocation.service().handler_executor(delivery->loop());
+    if (delivery->expects_reply()) watch(run);
+    asio::co_spawn(run->executor, drive(run, static_cast<Sig*>(nullptr)),
                    asio::bind_cancellation_slot(run->cancel.slot(), [run](std::exception_ptr) {}));
   }
 
   /// The caller's cancel becomes the coroutine's, on the coroutine's executor.
-  static void watch(const std::shared_ptr<Run>& run, const asio::any_io_executor& executor) {
+  /// The hook holds nothing but a weak pointer: a delivery may outlive the runtime that handled it (memory transport).
+  static void watch(const std::shared_ptr<Run>& run) {
     const spi::DeliveryPtr& delivery = run->invocation.delivery();
-    auto hook = [weak = std::weak_ptr<Run>(run), executor] {
-      asio::post(executor, [weak] {
+    auto hook = [weak = std::weak_ptr<Run>(run)] {
+      const auto running = weak.lock();
+      if (!running) return;
+      asio::post(running->executor, [weak] {
         if (const auto target = weak.lock()) target->cancel.emit(asio::cancellation_type::terminal);
       });
     };
