@@ -1,0 +1,41 @@
+// The service of the ferry benchmark: typed handlers, nothing else. Prints its port.
+
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <numeric>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <ferry/application.hpp>
+
+#include "orders.hpp"
+
+int main() {
+  try {
+    auto app = ferry::Application(ferry::Config::from_text(R"({
+      "threads": 1, "logLevel": "warn",
+      "services": { "bench": { "transport": "tcp", "options": { "host": "127.0.0.1", "port": 0 } } }
+    })"));
+    std::atomic<std::uint64_t> events{0};
+    app.on_message("sum", [](const std::vector<double>& numbers) {
+      return std::accumulate(numbers.begin(), numbers.end(), 0.0);
+    });
+    app.on_message("echo", [](std::vector<bench::Order> orders) { return orders; });
+    app.on_message("raw", [](ferry::Payload payload) { return payload; });
+    app.on_event("small", [&events](const std::vector<double>&) { events.fetch_add(1, std::memory_order_relaxed); });
+    app.on_event("orders", [&events](const std::vector<bench::Order>&) { events.fetch_add(1, std::memory_order_relaxed); });
+    app.on_message("count", [&events] { return events.load(std::memory_order_relaxed); });
+    app.on_status([](std::string_view, const ferry::StatusEvent& event) {
+      if (event.status != ferry::Status::connected) return;
+      std::printf("%s\n", event.detail.substr(event.detail.rfind(':') + 1).c_str());
+      std::fflush(stdout);
+    });
+    return app.run();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
