@@ -11,12 +11,40 @@ void refuse_to_block_on_a_loop() {
   }
 }
 
+struct Event::Deliver {
+  OperationPtr event;
+  template <class Handler>
+  void operator()(Handler& handler) {
+    auto& self = static_cast<Event&>(*event.get());
+    std::move(handler)(self.error_,
+                       self.core_->transport().capabilities().ack ? Emitted::confirmed : Emitted::accepted);
+  }
+};
+
+struct Event::Wait {
+  OperationPtr event;
+  template <class Handler>
+  void operator()(Handler handler) {
+    auto& self = static_cast<Event&>(*event.get());
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    if (slot.is_connected()) {
+      slot.assign([core = self.core_, event = event](asio::cancellation_type) { core->cancel(event); });
+    }
+    self.wait(std::make_unique<WaiterFor<Handler, Deliver>>(std::move(handler), self.core_->loop(), Deliver{event}));
+  }
+};
+
+task<Emitted> Event::outcome(OperationPtr event) {
+  return asio::async_initiate<const asio::use_awaitable_t<>&, void(std::exception_ptr, Emitted)>(Wait{std::move(event)},
+                                                                                                 asio::use_awaitable);
+}
+
 void Event::on_done(Failure* failure, bool inside_call) {
   std::unique_ptr<Waiter> waiter;
   {
     const std::lock_guard lock(mutex_);
     done_ = true;
-    if (failure != nullptr) failure_ = std::move(*failure);
+    if (failure != nullptr) error_ = make_exception(std::move(*failure));
     waiter = std::move(waiter_);
   }
   if (waiter) waiter.release()->complete(core_->loop(), !inside_call);
@@ -33,37 +61,11 @@ void Event::wait(std::unique_ptr<Waiter> waiter) {
   waiter.release()->complete(core_->loop(), false);
 }
 
-void Event::check() {
-  if (failure_) throw_failure(*failure_);
-}
-
 namespace {
-
-task<Emitted> emitted(OperationPtr keep, bool confirms) {
-  auto& event = static_cast<Event&>(*keep.get());
-  co_await event.async_wait(asio::use_awaitable);
-  event.check();
-  co_return confirms ? Emitted::confirmed : Emitted::accepted;
-}
 
 task<Emitted> not_encoded(std::exception_ptr fault) {
   std::rethrow_exception(fault);
   co_return Emitted::accepted;
-}
-
-task<void> connected(std::shared_ptr<ClientCore> core) {
-  Message nothing{Pattern("connect")};
-  nothing.timeout = core->settings().timeout;
-
-  class Connection final : public Awaited {
-   public:
-    using Awaited::Awaited;
-    bool on_value(const spi::Serializer&, std::string_view, bool, Failure&) override { return true; }
-  };
-  auto* connection = new Connection(Operation::Kind::connect, std::move(nothing), std::move(core));
-  const OperationPtr keep(connection);
-  co_await connection->async_run(asio::use_awaitable);
-  connection->check();
 }
 
 /// A function of its own: GCC 12 would destroy the capturing lambda twice if it stood in the expression under co_await.
@@ -85,16 +87,22 @@ task<void> closed(std::shared_ptr<ClientCore> core) { co_await async_close(core,
 }  // namespace
 }  // namespace detail
 
-Emission Client::start_event(detail::Message message) const {
+Emission Client::start_event(detail::Message&& message) const {
   if (message.fault) return Call<Emitted>(detail::not_encoded(message.fault), core_->loop());
   auto* event = new detail::Event(std::move(message), core_);
   detail::OperationPtr keep(event);
   event->deadline = std::chrono::steady_clock::now() + event->message.timeout;
   core_->start(keep);
-  return Call<Emitted>(detail::emitted(std::move(keep), core_->transport().capabilities().ack), core_->loop());
+  return Call<Emitted>(detail::Event::outcome(std::move(keep)), core_->loop());
 }
 
-Call<void> Client::connect() const { return {detail::connected(core_), core_->loop()}; }
+Call<void> Client::connect() const {
+  detail::Message nothing{Pattern("connect")};
+  nothing.timeout = core_->settings().timeout;
+  using Connection = detail::Request<void>;
+  return {Connection::run(detail::OperationPtr(new Connection(detail::Operation::Kind::connect, std::move(nothing), core_))),
+          core_->loop()};
+}
 Call<void> Client::close() const { return {detail::closed(core_), core_->loop()}; }
 
 }  // namespace ferry

@@ -193,4 +193,12 @@ void throw_failure(Failure failure) {
   throw Error(std::move(failure));
 }
 
+std::exception_ptr make_exception(Failure failure) {
+  try {
+    throw_failure(std::move(failure));
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
 }  // namespace ferry

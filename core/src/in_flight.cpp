@@ -12,15 +12,16 @@ std::optional<std::uint64_t> InFlight::add(Operation* operation, Time deadline) 
   } else if (slots_.size() < limit_) {
     index = static_cast<std::uint32_t>(slots_.size());
     slots_.emplace_back();
+    heap_.reserve(slots_.capacity());
+    free_.reserve(slots_.capacity());
   } else {
     return std::nullopt;
   }
   Slot& slot = slots_[index];
   slot.operation = operation;
   slot.deadline = deadline;
-  heap_.push_back(index);
-  slot.heap_index = static_cast<std::uint32_t>(heap_.size() - 1);
-  sift_up(heap_.size() - 1);
+  enter(index);
+  ++size_;
   return (static_cast<std::uint64_t>(slot.generation) << slot_bits) | index;
 }
 
@@ -39,43 +40,78 @@ Operation* InFlight::find(std::uint64_t key) const noexcept {
 Operation* InFlight::remove(std::uint64_t key) noexcept {
   Slot* slot = const_cast<Slot*>(slot_of(key));
   if (slot == nullptr) return nullptr;
+  const auto index = static_cast<std::uint32_t>(key & (max_slots - 1));
   Operation* operation = std::exchange(slot->operation, nullptr);
-  const std::size_t hole = slot->heap_index;
-  const std::uint32_t last = heap_.back();
-  heap_.pop_back();
-  if (hole < heap_.size()) {
-    place(hole, last);
-    sift_down(hole);
-    sift_up(slots_[last].heap_index);
-  }
+  leave(index);
+  --size_;
   slot->generation = slot->generation + 1 < (1U << generation_bits) ? slot->generation + 1 : 1;
-  free_.push_back(static_cast<std::uint32_t>(key & (max_slots - 1)));
+  free_.push_back(index);
   return operation;
 }
 
 void InFlight::set_deadline(std::uint64_t key, Time deadline) noexcept {
   Slot* slot = const_cast<Slot*>(slot_of(key));
   if (slot == nullptr) return;
+  const auto index = static_cast<std::uint32_t>(key & (max_slots - 1));
+  leave(index);
   slot->deadline = deadline;
-  sift_down(slot->heap_index);
-  sift_up(slot->heap_index);
+  enter(index);
+}
+
+const InFlight::Slot* InFlight::earliest() const noexcept {
+  const Slot* in_line = first_ == none ? nullptr : &slots_[first_];
+  const Slot* in_heap = heap_.empty() ? nullptr : &slots_[heap_.front()];
+  if (in_line == nullptr || (in_heap != nullptr && in_heap->deadline < in_line->deadline)) return in_heap;
+  return in_line;
 }
 
 std::optional<InFlight::Time> InFlight::next_deadline() const noexcept {
-  if (heap_.empty()) return std::nullopt;
-  return slots_[heap_.front()].deadline;
+  const Slot* slot = earliest();
+  if (slot == nullptr) return std::nullopt;
+  return slot->deadline;
 }
 
 Operation* InFlight::expired(Time now) const noexcept {
-  if (heap_.empty() || slots_[heap_.front()].deadline > now) return nullptr;
-  return slots_[heap_.front()].operation;
+  const Slot* slot = earliest();
+  return slot == nullptr || slot->deadline > now ? nullptr : slot->operation;
 }
 
 std::vector<Operation*> InFlight::all() const {
   std::vector<Operation*> operations;
-  operations.reserve(heap_.size());
+  operations.reserve(size_);
+  for (std::uint32_t index = first_; index != none; index = slots_[index].next) operations.push_back(slots_[index].operation);
   for (const std::uint32_t index : heap_) operations.push_back(slots_[index].operation);
   return operations;
+}
+
+void InFlight::enter(std::uint32_t index) noexcept {
+  Slot& slot = slots_[index];
+  if (last_ != none && slot.deadline < slots_[last_].deadline) {
+    heap_.push_back(index);
+    sift_up(heap_.size() - 1);
+    return;
+  }
+  slot.heap_index = none;
+  slot.previous = last_;
+  slot.next = none;
+  (last_ == none ? first_ : slots_[last_].next) = index;
+  last_ = index;
+}
+
+void InFlight::leave(std::uint32_t index) noexcept {
+  Slot& slot = slots_[index];
+  if (slot.heap_index == none) {
+    (slot.previous == none ? first_ : slots_[slot.previous].next) = slot.next;
+    (slot.next == none ? last_ : slots_[slot.next].previous) = slot.previous;
+    return;
+  }
+  const std::size_t hole = slot.heap_index;
+  const std::uint32_t last = heap_.back();
+  heap_.pop_back();
+  if (hole == heap_.size()) return;
+  place(hole, last);
+  sift_down(hole);
+  sift_up(slots_[last].heap_index);
 }
 
 void InFlight::place(std::size_t heap_index, std::uint32_t slot) noexcept {

@@ -13,7 +13,8 @@ class Operation;
 
 /// Slots are reused; a key holds its slot and the slot's generation, so that an old key finds nothing.
 ///
-/// Deadlines are kept in an indexed binary heap: with one timeout for all they arrive in order, and adding is O(1).
+/// Deadlines that come in order, as they do with one timeout for all, stand in a line: adding and removing cost O(1). One
+/// that is earlier than the last of the line goes to an indexed binary heap.
 class InFlight {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -35,25 +36,34 @@ class InFlight {
   /// One operation whose deadline is not after `now`; it stays in. Null if there is none.
   Operation* expired(Time now) const noexcept;
   std::vector<Operation*> all() const;
-  std::size_t size() const noexcept { return heap_.size(); }
+  std::size_t size() const noexcept { return size_; }
   std::size_t limit() const noexcept { return limit_; }
 
  private:
+  static constexpr std::uint32_t none = ~std::uint32_t{0};
   struct Slot {
     Operation* operation = nullptr;
     Time deadline;
     std::uint32_t generation = 1;
-    std::uint32_t heap_index = 0;
+    std::uint32_t heap_index = none;   // none: in the line
+    std::uint32_t previous = none;     // in the line
+    std::uint32_t next = none;
   };
   const Slot* slot_of(std::uint64_t key) const noexcept;
+  const Slot* earliest() const noexcept;
+  void enter(std::uint32_t index) noexcept;
+  void leave(std::uint32_t index) noexcept;
   void place(std::size_t heap_index, std::uint32_t slot) noexcept;
   void sift_up(std::size_t index) noexcept;
   void sift_down(std::size_t index) noexcept;
 
   std::size_t limit_;
+  std::size_t size_ = 0;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_;
-  std::vector<std::uint32_t> heap_;   // slot numbers, earliest deadline first
+  std::uint32_t first_ = none;        // of the line
+  std::uint32_t last_ = none;
+  std::vector<std::uint32_t> heap_;   // slot numbers, earliest deadline first; never more than it has room for
 };
 
 }  // namespace ferry::detail

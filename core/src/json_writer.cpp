@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 
 #include "ferry/detail/utf.hpp"
 
@@ -34,6 +35,27 @@ std::size_t plain_run(std::string_view text, std::size_t from) noexcept {
 #endif
   while (i < text.size() && !needs_escape(text[i])) ++i;
   return i - from;
+}
+
+/// ASCII that stands for itself in a JSON string.
+bool is_plain(std::string_view text) noexcept {
+  std::size_t i = 0;
+#if defined(__SSE2__)
+  const auto plain_block = [](const char* p) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('"')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'))),
+                                     _mm_cmplt_epi8(block, _mm_set1_epi8(0x20)));   // signed: control characters and non-ASCII
+    return _mm_movemask_epi8(hit) == 0;
+  };
+  for (; i + 16 <= text.size(); i += 16) {
+    if (!plain_block(text.data() + i)) return false;
+  }
+  if (text.size() >= 16) return i == text.size() || plain_block(text.data() + text.size() - 16);
+#endif
+  for (; i < text.size(); ++i) {
+    if (needs_escape(text[i]) || static_cast<unsigned char>(text[i]) >= 0x80) return false;
+  }
+  return true;
 }
 
 void append_u_escape(std::string& out, unsigned code) {
@@ -76,6 +98,15 @@ unsigned surrogate_at(std::string_view text, std::size_t i) {
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
+  if (is_plain(text)) {   // nearly all
+    const std::size_t before = out.size();
+    out.resize(before + text.size() + 2);
+    char* p = out.data() + before;
+    *p++ = '"';
+    std::memcpy(p, text.data(), text.size());
+    p[text.size()] = '"';
+    return;
+  }
   out += '"';
   if (is_valid_utf8(text)) {
     append_escaped(out, text);
@@ -99,9 +130,9 @@ void append_json_number(std::string& out, double value) {
     out += "null";
     return;
   }
-  if (value == std::floor(value) && std::fabs(value) < 9007199254740992.0) {
-    append_json_number(out, static_cast<std::int64_t>(value));   // also turns -0 into 0
-    return;
+  if (std::fabs(value) < 9007199254740992.0) {
+    const auto whole = static_cast<std::int64_t>(value);   // also turns -0 into 0
+    if (static_cast<double>(whole) == value) return append_json_number(out, whole);
   }
   char text[32];
   const char* end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;

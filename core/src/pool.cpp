@@ -27,7 +27,8 @@ struct Lists {
   }
 };
 
-thread_local Lists lists;
+// Core is there when the program starts: no call to find the thread's copy.
+[[gnu::tls_model("initial-exec")]] thread_local Lists lists;
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "in_flight.hpp"
@@ -21,8 +22,10 @@ class RequestIds {
 
   Text text(std::uint64_t key) const noexcept {
     Text out;
-    for (std::size_t i = 0; i < prefix_length; ++i) out[i] = prefix_[i];
-    for (std::size_t i = length; i-- > prefix_length; key >>= 4) out[i] = digits[key & 15];
+    std::memcpy(out.data(), prefix_.data(), prefix_length);
+    // Two digits at a time; the eleventh from the right stands alone.
+    for (std::size_t i = length - 2; i > prefix_length; i -= 2, key >>= 8) std::memcpy(&out[i], &pairs[2 * (key & 255)], 2);
+    out[prefix_length] = digits[key & 15];
     return out;
   }
 
@@ -30,18 +33,33 @@ class RequestIds {
   std::uint64_t key(std::string_view text) const noexcept {
     if (text.size() != length || text.substr(0, prefix_length) != std::string_view(prefix_.data(), prefix_length)) return 0;
     std::uint64_t key = 0;
+    int wrong = 0;
     for (const char c : text.substr(prefix_length)) {
-      const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-      if (digit < 0) return 0;
-      key = key << 4 | static_cast<std::uint64_t>(digit);
+      const int digit = values[static_cast<unsigned char>(c)];
+      wrong |= digit;
+      key = key << 4 | static_cast<std::uint64_t>(digit & 15);
     }
-    return key;
+    return wrong < 0 ? 0 : key;
   }
 
  private:
   static constexpr std::size_t prefix_length = 10;
   static_assert((length - prefix_length) * 4 == InFlight::key_bits);
   static constexpr char digits[] = "0123456789abcdef";
+  static constexpr std::array<char, 512> pairs = [] {
+    std::array<char, 512> all{};
+    for (std::size_t i = 0; i < 256; ++i) {
+      all[2 * i] = digits[i >> 4];
+      all[2 * i + 1] = digits[i & 15];
+    }
+    return all;
+  }();
+  static constexpr std::array<signed char, 256> values = [] {
+    std::array<signed char, 256> all{};
+    all.fill(-1);
+    for (int i = 0; i < 16; ++i) all[static_cast<unsigned char>(digits[i])] = static_cast<signed char>(i);
+    return all;
+  }();
 
   std::array<char, prefix_length> prefix_{};
 };

@@ -15,7 +15,7 @@
 namespace ferry {
 namespace {
 
-thread_local const spi::Loop* current_loop = nullptr;
+[[gnu::tls_model("initial-exec")]] thread_local const spi::Loop* current_loop = nullptr;
 
 class OwnLoop final : public spi::Loop {
  public:

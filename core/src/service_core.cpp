@@ -1,5 +1,6 @@
 #include "service_core.hpp"
 
+#include <ctime>
 #include <utility>
 
 #include <asio/post.hpp>
@@ -19,6 +20,13 @@ std::string pattern_text(const spi::RequestView& view) {
   return std::string(view.pattern.substr(0, shown)) + (view.pattern.size() > shown ? "…" : "");
 }
 
+/// The steady clock as of the last tick, some milliseconds ago at most: for what is looked at with every message.
+std::chrono::steady_clock::time_point coarse_now() noexcept {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  return std::chrono::steady_clock::time_point(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
+}
+
 }  // namespace
 
 ServiceCore::ServiceCore(ServiceSettings settings, const spi::Transport& transport, spi::Loop& loop, Runtime& runtime)
@@ -30,7 +38,7 @@ void ServiceCore::on_message(spi::DeliveryPtr delivery) {
   counters_.messages.fetch_add(1, std::memory_order_relaxed);
   const RouteEntry* entry = router_.find(delivery->view());
   if (entry == nullptr) return unhandled(delivery);
-  if (delivery->deadline() && *delivery->deadline() <= std::chrono::steady_clock::now()) {
+  if (delivery->deadline() && *delivery->deadline() <= coarse_now()) {
     counters_.expired.fetch_add(1, std::memory_order_relaxed);   // nobody waits any more
     return delivery->settle(spi::Settlement::ack);
   }

@@ -23,7 +23,16 @@ std::size_t ascii_run(const char* p, std::size_t n) noexcept {
   for (; i + 16 <= n; i += 16) {
     if (_mm_movemask_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i))) != 0) break;
   }
+  if (n >= 16 && i + 16 > n) {   // the last block, part of which is known to be ASCII
+    const auto beyond = static_cast<unsigned>(_mm_movemask_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + n - 16))));
+    if (beyond == 0) return n;
+  }
 #endif
+  for (; i + 8 <= n; i += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, p + i, sizeof word);
+    if ((word & 0x8080808080808080U) != 0) break;
+  }
   while (i < n && static_cast<unsigned char>(p[i]) < 0x80) ++i;
   return i;
 }
@@ -88,7 +97,9 @@ void scan_units(std::string_view text, std::size_t limit, UnitScan& scan) noexce
 }
 
 std::size_t utf16_units(std::string_view text) noexcept {
-  UnitScan scan;
+  const std::size_t run = ascii_run(text.data(), text.size());
+  if (run == text.size()) return run;
+  UnitScan scan{run, run, false};
   scan_units(text, static_cast<std::size_t>(-1), scan);
   return scan.units + (scan.bytes < text.size() ? 1 : 0);   // a truncated last character is one U+FFFD
 }

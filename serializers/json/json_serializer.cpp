@@ -13,6 +13,7 @@
 namespace ferry::serializers {
 namespace {
 
+using namespace std::string_view_literals;   // std::string::append of a literal would call strlen
 using detail::JsonReader;
 
 Failure bad_payload(const char* what) {
@@ -60,6 +61,24 @@ void set_pattern(std::string_view token, spi::RequestView& out) noexcept {
   out.pattern = text ? unquoted(token) : token;
 }
 
+/// The shape that ferry and NestJS give a request without headers; false for any other, valid or not.
+bool read_usual_request(std::string_view body, std::string_view& pattern, std::string_view& data, std::string_view& id) noexcept {
+  JsonReader reader(body, 1);
+  if (!reader.accept(R"({"pattern":)") || !reader.skip_value(pattern)) return false;
+  if (reader.accept(R"(,"data":)") && !reader.skip_value(data)) return false;
+  if (reader.accept(R"(,"id":)") && !reader.skip_value(id)) return false;
+  return reader.accept("}") && reader.offset() == body.size();
+}
+
+/// The shape that ferry and NestJS give the only value of a reply, or the last.
+bool read_usual_reply(std::string_view body, std::string_view& response, std::string_view& id) noexcept {
+  JsonReader reader(body, 1);
+  bool escaped = false;
+  if (!reader.accept(R"({"response":)") || !reader.skip_value(response)) return false;
+  if (!reader.accept(R"(,"isDisposed":true,"id":)") || !reader.read_raw_string(id, escaped)) return false;
+  return reader.accept("}") && reader.offset() == body.size();
+}
+
 void append_metadata(const Headers& headers, std::string& out) {
   char separator = '{';
   for (const auto& [name, value] : headers) {
@@ -73,26 +92,26 @@ void append_metadata(const Headers& headers, std::string& out) {
 }
 
 void append_id(std::string_view raw_id, std::string& out) {
-  if (!raw_id.empty()) out.append(R"("id":)").append(raw_id);
+  if (!raw_id.empty()) out.append(R"("id":)"sv).append(raw_id);
 }
 
 }  // namespace
 
 void JsonSerializer::write_request(const spi::RequestEnvelope& envelope, std::string& head, std::string& tail) const {
   const Pattern& pattern = *envelope.pattern;
-  head += R"({"pattern":)";
+  head += R"({"pattern":)"sv;
   if (envelope.pattern_as_route && pattern.json().front() != '"') {
     detail::append_json_string(head, pattern.route());
   } else {
     head += pattern.json();   // of a string: its route, quoted
   }
-  if (envelope.has_payload) head += R"(,"data":)";
+  if (envelope.has_payload) head += R"(,"data":)"sv;
   if (envelope.headers != nullptr && !envelope.headers->empty()) {
-    tail += R"(,"metadata":)";
+    tail += R"(,"metadata":)"sv;
     append_metadata(*envelope.headers, tail);
   }
   if (!envelope.id.empty()) {
-    tail += R"(,"id":)";
+    tail += R"(,"id":)"sv;
     detail::append_json_string(tail, envelope.id);
   }
   tail += '}';
@@ -102,25 +121,25 @@ void JsonSerializer::write_reply(const spi::ReplyEnvelope& envelope, std::string
   const std::string_view comma = envelope.id.empty() ? "" : ",";
   switch (envelope.kind) {
     case spi::ReplyKind::item:
-      head += R"({"response":)";
+      head += R"({"response":)"sv;
       tail += comma;
       break;
     case spi::ReplyKind::last_item:
-      head += R"({"response":)";
-      tail.append(R"(,"isDisposed":true)").append(comma);
+      head += R"({"response":)"sv;
+      tail.append(R"(,"isDisposed":true)"sv).append(comma);
       break;
     case spi::ReplyKind::end:
-      head.append(R"({"isDisposed":true)").append(comma);
+      head.append(R"({"isDisposed":true)"sv).append(comma);
       break;
     case spi::ReplyKind::error:
-      head += R"({"err":)";
-      tail.append(R"(,"isDisposed":true)").append(comma);
+      head += R"({"err":)"sv;
+      tail.append(R"(,"isDisposed":true)"sv).append(comma);
       break;
     case spi::ReplyKind::no_handler:
       head += '{';
       append_id(envelope.id, head);
       head.append(comma).append(
-          R"("status":"error","err":"There is no matching message handler defined in the remote service."})");
+          R"("status":"error","err":"There is no matching message handler defined in the remote service."})"sv);
       return;
   }
   append_id(envelope.id, tail);
@@ -129,6 +148,15 @@ void JsonSerializer::write_reply(const spi::ReplyEnvelope& envelope, std::string
 
 const char* JsonSerializer::read_request(std::string_view body, spi::RequestView& out) const {
   out = {};
+  std::string_view pattern;
+  if (read_usual_request(body, pattern, out.payload, out.id)) {
+    set_pattern(pattern, out);
+    out.has_payload = !out.payload.empty();
+    out.has_id = !out.id.empty();
+    return nullptr;
+  }
+  out = {};
+  pattern = {};
   JsonReader reader(body);
   if (reader.peek() != JsonReader::Type::object) return check_rest(reader);
   reader.begin_object();
@@ -136,7 +164,6 @@ const char* JsonSerializer::read_request(std::string_view body, spi::RequestView
   bool escaped = false;
   std::string_view key;
   std::string_view value;
-  std::string_view pattern;
   while (reader.next_member(first, key, escaped) && reader.skip_value(value)) {
     switch (member_of(key, escaped)) {
       case Member::pattern: pattern = value; break;
@@ -158,6 +185,12 @@ const char* JsonSerializer::read_request(std::string_view body, spi::RequestView
 }
 
 const char* JsonSerializer::read_reply(std::string_view body, spi::ReplyView& out) const {
+  out = {};
+  if (read_usual_reply(body, out.value, out.id)) {
+    out.has_value = true;
+    out.last = true;
+    return nullptr;
+  }
   out = {};
   JsonReader reader(body);
   bool foreign = true;   // an empty object is

@@ -37,12 +37,6 @@ class SendOptions {
   Headers headers_;
 };
 
-/// How an event ended that did not fail.
-enum class Emitted : unsigned char {
-  accepted,   ///< handed to a transport that confirms nothing
-  confirmed,  ///< the broker has it
-};
-
 /// An event that is on its way. Its outcome may be awaited (it is an `asio::awaitable<Emitted>`), blocked on, or ignored.
 /// Letting go of it does not stop the event.
 class Emission : public Call<Emitted> {
@@ -69,15 +63,13 @@ class Client {
   ///            `CancelledError`, `OverloadedError`, `SerializationError`; `fate()` says what the peer may have seen.
   template <class R, class T>
   Call<R> send(Pattern pattern, const T& payload, SendOptions options = {}) const {
-    return {detail::run_request<R>(core_, message(std::move(pattern), &payload, std::move(options), core_->settings().timeout)),
-            core_->loop()};
+    return request<R>(message(std::move(pattern), &payload, std::move(options), core_->settings().timeout));
   }
   /// The same without a payload: `data` is absent on the wire, and the handler sees NestJS's undefined. So does an empty
   /// `ferry::Payload`.
   template <class R>
   Call<R> send(Pattern pattern) const {
-    return {detail::run_request<R>(core_, message<detail::Nothing>(std::move(pattern), nullptr, {}, core_->settings().timeout)),
-            core_->loop()};
+    return request<R>(message<detail::Nothing>(std::move(pattern), nullptr, {}, core_->settings().timeout));
   }
 
   /// Requests a stream of values. Cold, as `send`.
@@ -126,7 +118,7 @@ class Client {
 
  private:
   template <class T>
-  detail::Message message(Pattern pattern, const T* payload, SendOptions options, std::chrono::milliseconds timeout) const {
+  detail::Message message(Pattern&& pattern, const T* payload, SendOptions&& options, std::chrono::milliseconds timeout) const {
     detail::Message out{std::move(pattern)};
     out.timeout = options.timeout_.value_or(timeout);
     out.headers = std::move(options.headers_);
@@ -143,7 +135,13 @@ class Client {
     }
     return out;
   }
-  Emission start_event(detail::Message message) const;
+  template <class R>
+  Call<R> request(detail::Message&& message) const {
+    using Request = detail::Request<R>;
+    return {Request::run(detail::OperationPtr(new Request(detail::Operation::Kind::request, std::move(message), core_))),
+            core_->loop()};
+  }
+  Emission start_event(detail::Message&& message) const;
 
   std::shared_ptr<detail::ClientCore> core_;
 };

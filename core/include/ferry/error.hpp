@@ -6,6 +6,7 @@
 // that fits; nothing else in ferry does.
 
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -152,6 +153,7 @@ class NoHandlerError : public RpcError { using RpcError::RpcError; };
 
 /// Throws the exception that fits the failure's code.
 [[noreturn]] void throw_failure(Failure failure);
+std::exception_ptr make_exception(Failure failure);   ///< what `throw_failure` throws
 
 }  // namespace ferry
 

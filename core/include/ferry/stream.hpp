@@ -21,7 +21,7 @@ namespace detail {
 template <class T>
 class StreamRequest final : public Operation {
  public:
-  StreamRequest(Message m, std::shared_ptr<ClientCore> core)
+  StreamRequest(Message&& m, std::shared_ptr<ClientCore> core)
       : Operation(Kind::stream, std::move(m)), core_(std::move(core)), limit_(core_->settings().stream_buffer) {}
 
   bool on_value(const spi::Serializer& serializer, std::string_view payload, bool present, Failure& failure) override {
@@ -133,7 +133,7 @@ task<std::optional<T>> next_value(std::shared_ptr<StreamRequest<T>> stream) {
 template <class T>
 class ReplyStream {
  public:
-  explicit ReplyStream(detail::Message message, std::shared_ptr<detail::ClientCore> core)
+  explicit ReplyStream(detail::Message&& message, std::shared_ptr<detail::ClientCore> core)
       : request_(detail::OperationPtr(new detail::StreamRequest<T>(std::move(message), std::move(core)))) {}
   ReplyStream(ReplyStream&&) noexcept = default;
   ReplyStream& operator=(ReplyStream&& other) noexcept {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -16,8 +17,9 @@ class JsonReader {
 
   enum class Type : std::uint8_t { invalid, null, boolean, number, string, array, object };
 
-  explicit JsonReader(std::string_view text) noexcept
-      : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()) {}
+  /// `depth`: how many levels the text counts as nested already.
+  explicit JsonReader(std::string_view text, unsigned depth = 0) noexcept
+      : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()), depth_(depth) {}
 
   /// The type of the value that comes next; skips white space.
   Type peek() noexcept;
@@ -44,6 +46,14 @@ class JsonReader {
     return skip_value(ignored);
   }
 
+  /// Passes over exactly this text, if it stands here: for texts whose usual shape is known. No fault if it does not.
+  bool accept(std::string_view text) noexcept {
+    if (fault_ != nullptr || static_cast<std::size_t>(end_ - at_) < text.size()) return false;
+    if (std::memcmp(at_, text.data(), text.size()) != 0) return false;
+    at_ += text.size();
+    return true;
+  }
+
   /// True if nothing but white space is left.
   bool at_end() noexcept;
 
@@ -64,7 +74,7 @@ class JsonReader {
   const char* at_;
   const char* end_;
   const char* fault_ = nullptr;
-  unsigned depth_ = 0;
+  unsigned depth_;
 };
 
 /// Undoes the escapes of a string's raw text, which must be valid.

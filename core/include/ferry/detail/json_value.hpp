@@ -179,6 +179,15 @@ bool read_json(JsonReader& reader, T& out);
 
 /// Number text to double; too large → infinity, too small → 0, as ECMAScript reads it.
 inline double to_double(std::string_view token) {
+  if (token.size() <= 15) {   // most numbers are small integers, which std::from_chars takes its time for
+    std::uint64_t digits = 0;
+    const std::size_t sign = token[0] == '-' ? 1 : 0;
+    std::size_t i = sign;
+    for (; i < token.size() && token[i] >= '0' && token[i] <= '9'; ++i) {
+      digits = 10 * digits + static_cast<std::uint64_t>(token[i] - '0');
+    }
+    if (i == token.size()) return sign != 0 ? -static_cast<double>(digits) : static_cast<double>(digits);
+  }
   double out = 0;
   const auto result = std::from_chars(token.data(), token.data() + token.size(), out);
   if (result.ec == std::errc::result_out_of_range) {
@@ -286,6 +295,9 @@ bool read_array(JsonReader& reader, T& out) {
   while (reader.next_element(first)) {
     typename T::value_type element{};
     if constexpr (requires { out.push_back(std::move(element)); }) {
+      if constexpr (requires { out.reserve(8); }) {
+        if (out.capacity() == 0) out.reserve(8);   // instead of growing to 1, 2 and 4
+      }
       if (!read_json(reader, element)) return false;
       out.push_back(std::move(element));
     } else {

@@ -34,7 +34,7 @@ class Operation : public Pooled {
  public:
   enum class Kind : std::uint8_t { request, stream, event, connect };
 
-  Operation(Kind k, Message m) : message(std::move(m)), kind(k) {}
+  Operation(Kind k, Message&& m) : message(std::move(m)), kind(k) {}
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
 
@@ -71,7 +71,12 @@ class OperationPtr {
     return *this;
   }
   ~OperationPtr() {
-    if (operation_ != nullptr && operation_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete operation_;
+    if (operation_ == nullptr) return;
+    // The only reference left needs no atomic subtraction: nobody can be copying it.
+    if (operation_->references_.load(std::memory_order_acquire) == 1 ||
+        operation_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      delete operation_;
+    }
   }
   Operation* get() const noexcept { return operation_; }
   Operation* operator->() const noexcept { return operation_; }

@@ -1,7 +1,6 @@
 #pragma once
 // The typed part of `send` and `emit`.
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -9,6 +8,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <asio/async_result.hpp>
 #include <asio/use_awaitable.hpp>
@@ -19,7 +19,15 @@
 #include "ferry/detail/operation.hpp"
 #include "ferry/detail/waiter.hpp"
 
-namespace ferry::detail {
+namespace ferry {
+
+/// How an event ended that did not fail.
+enum class Emitted : unsigned char {
+  accepted,   ///< handed to a transport that confirms nothing
+  confirmed,  ///< the broker has it
+};
+
+namespace detail {
 
 /// Decodes a value that came, into `out`. False with `failure` set if it is not of that type.
 template <class T>
@@ -38,53 +46,23 @@ bool decode_value(const spi::Serializer& serializer, std::string_view payload, b
   return false;
 }
 
-/// An operation one coroutine waits for.
-class Awaited : public Operation {
- public:
-  Awaited(Kind k, Message m, std::shared_ptr<ClientCore> core) : Operation(k, std::move(m)), core_(std::move(core)) {}
-
-  void on_done(Failure* failure, bool inside_call) override {
-    if (failure != nullptr) failure_ = std::move(*failure);
-    failed_ = failure != nullptr;
-    std::unique_ptr<Waiter> waiter = std::move(waiter_);
-    const std::shared_ptr<ClientCore> core = core_;   // completing may end the caller's last handle
-    if (waiter) waiter.release()->complete(core->loop(), !inside_call);
-  }
-
-  /// Starts it and completes when it has ended. Once.
-  template <class Token>
-  auto async_run(Token&& token) {
-    return asio::async_initiate<Token, void()>(
-        [this](auto handler) {
-          using Handler = decltype(handler);
-          auto slot = asio::get_associated_cancellation_slot(handler);
-          if (slot.is_connected()) {
-            slot.assign([core = core_, self = OperationPtr(this)](asio::cancellation_type) { core->cancel(self); });
-          }
-          waiter_ = std::make_unique<WaiterFor<Handler>>(std::move(handler), core_->loop());
-          deadline = std::chrono::steady_clock::now() + message.timeout;
-          core_->start(OperationPtr(this));
-        },
-        token);
-  }
-
-  /// Throws if it failed.
-  void check() {
-    if (failed_) throw_failure(std::move(failure_));
-  }
-  ClientCore& core() const noexcept { return *core_; }
-
- private:
-  std::shared_ptr<ClientCore> core_;
-  std::unique_ptr<Waiter> waiter_;
-  Failure failure_;
-  bool failed_ = false;
-};
-
+/// A call that one coroutine waits for.
 template <class R>
-class Request final : public Awaited {
+class Request final : public Operation {
  public:
-  Request(Message m, std::shared_ptr<ClientCore> core) : Awaited(Kind::request, std::move(m), std::move(core)) {}
+  /// What the awaiting coroutine is given: `R`, or an optional of one that cannot be made without a value.
+  using Given = std::conditional_t<std::is_void_v<R> || std::is_default_constructible_v<R>, R, std::optional<R>>;
+
+  Request(Kind k, Message&& m, std::shared_ptr<ClientCore> core) : Operation(k, std::move(m)), core_(std::move(core)) {}
+
+  /// The call as a coroutine that has not begun.
+  static task<R> run(OperationPtr request) {
+    if constexpr (std::is_same_v<R, Given>) {
+      return initiate(std::move(request));
+    } else {
+      return unwrap(initiate(std::move(request)));
+    }
+  }
 
   bool on_value(const spi::Serializer& serializer, std::string_view payload, bool present, Failure& failure) override {
     if constexpr (std::is_void_v<R>) {
@@ -94,70 +72,108 @@ class Request final : public Awaited {
     }
   }
 
-  R take() {
-    check();
-    if constexpr (!std::is_void_v<R>) {
-      if (!value_) {
-        if constexpr (is_optional<R> || is_dom<R> || std::is_same_v<R, Payload>) {
-          return R();
-        } else {
-          throw Error(errc::no_reply, "pattern " + message.pattern.route() + ": the handler completed without a value; " +
-                                          "ask for void or std::optional if that is expected", Fate::confirmed);
-        }
-      }
-      return std::move(*value_);
+  void on_done(Failure* failure, bool inside_call) override {
+    if (failure != nullptr) {
+      error_ = make_exception(std::move(*failure));
+    } else if constexpr (!std::is_void_v<R>) {
+      if (!value_) settle_without_value();
     }
+    if (waiter_) waiter_.release()->complete(core_->loop(), !inside_call);
   }
 
  private:
-  std::optional<std::conditional_t<std::is_void_v<R>, std::monostate, R>> value_;
-};
+  /// Gives the awaiting coroutine the outcome. The coroutine, which the handler owns, holds the request.
+  struct Deliver {
+    Request* request;
+    template <class Handler>
+    void operator()(Handler& handler) {
+      Request& self = *request;
+      if constexpr (std::is_void_v<R>) {
+        std::move(handler)(std::move(self.error_));
+      } else if constexpr (std::is_same_v<R, Given>) {
+        std::move(handler)(std::move(self.error_), self.value_ ? std::move(*self.value_) : R());
+      } else {
+        std::move(handler)(std::move(self.error_), std::move(self.value_));
+      }
+    }
+  };
 
-template <class R>
-task<R> run_request(std::shared_ptr<ClientCore> core, Message message) {
-  if (message.fault) std::rethrow_exception(message.fault);
-  auto* request = new Request<R>(std::move(message), std::move(core));
-  const OperationPtr keep(request);
-  co_await request->async_run(asio::use_awaitable);
-  if constexpr (std::is_void_v<R>) {
-    request->take();
-  } else {
-    co_return request->take();
+  /// Straight to an awaitable: a coroutine of ours in between would cost a frame for each call.
+  static task<Given> initiate(OperationPtr request) {
+    if constexpr (std::is_void_v<R>) {
+      return asio::async_initiate<const asio::use_awaitable_t<>&, void(std::exception_ptr)>(Start{std::move(request)},
+                                                                                            asio::use_awaitable);
+    } else {
+      return asio::async_initiate<const asio::use_awaitable_t<>&, void(std::exception_ptr, Given)>(
+          Start{std::move(request)}, asio::use_awaitable);
+    }
   }
-}
+
+  struct Start {
+    OperationPtr request;
+    template <class Handler>
+    void operator()(Handler handler) {
+      static_cast<Request&>(*request.get()).start(std::move(handler));
+    }
+  };
+
+  template <class Handler>
+  void start(Handler handler) {
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    if (slot.is_connected()) {
+      slot.assign([core = core_, self = OperationPtr(this)](asio::cancellation_type) { core->cancel(self); });
+    }
+    auto waiter = std::make_unique<WaiterFor<Handler, Deliver>>(std::move(handler), core_->loop(), Deliver{this});
+    if (message.fault) {
+      error_ = message.fault;
+      waiter.release()->complete(core_->loop(), false);
+      return;
+    }
+    waiter_ = std::move(waiter);
+    deadline = std::chrono::steady_clock::now() + message.timeout;
+    core_->start(OperationPtr(this));
+  }
+
+  void settle_without_value() {
+    if constexpr (is_optional<R> || is_dom<R> || std::is_same_v<R, Payload>) {
+      value_.emplace();
+    } else {
+      error_ = make_exception(Failure(errc::no_reply, "pattern " + message.pattern.route() +
+                                                          ": the handler completed without a value; ask for void or "
+                                                          "std::optional if that is expected", Fate::confirmed));
+    }
+  }
+
+  static task<R> unwrap(task<Given> inner) { co_return *co_await std::move(inner); }
+
+  std::shared_ptr<ClientCore> core_;
+  std::unique_ptr<Waiter> waiter_;
+  std::exception_ptr error_;
+  [[no_unique_address]] std::optional<std::conditional_t<std::is_void_v<R>, std::monostate, R>> value_;
+};
 
 /// An event: started at once, perhaps awaited later, perhaps never.
 class Event final : public Operation {
  public:
-  Event(Message m, std::shared_ptr<ClientCore> core) : Operation(Kind::event, std::move(m)), core_(std::move(core)) {}
+  Event(Message&& m, std::shared_ptr<ClientCore> core) : Operation(Kind::event, std::move(m)), core_(std::move(core)) {}
+
+  /// Its outcome as a coroutine that has not begun.
+  static task<Emitted> outcome(OperationPtr event);
 
   bool on_value(const spi::Serializer&, std::string_view, bool, Failure&) override { return true; }
   void on_done(Failure* failure, bool inside_call) override;
 
-  template <class Token>
-  auto async_wait(Token&& token) {
-    return asio::async_initiate<Token, void()>(
-        [this](auto handler) {
-          using Handler = decltype(handler);
-          auto slot = asio::get_associated_cancellation_slot(handler);
-          if (slot.is_connected()) {
-            slot.assign([core = core_, self = OperationPtr(this)](asio::cancellation_type) { core->cancel(self); });
-          }
-          wait(std::make_unique<WaiterFor<Handler>>(std::move(handler), core_->loop()));
-        },
-        token);
-  }
-  /// After it has ended. Throws if it failed.
-  void check();
-
  private:
+  struct Deliver;
+  struct Wait;
   void wait(std::unique_ptr<Waiter> waiter);
 
   std::shared_ptr<ClientCore> core_;
   std::mutex mutex_;   // the outcome and who waits for it may come from two threads
   std::unique_ptr<Waiter> waiter_;
-  std::optional<Failure> failure_;
+  std::exception_ptr error_;
   bool done_ = false;
 };
 
-}  // namespace ferry::detail
+}  // namespace detail
+}  // namespace ferry

@@ -25,13 +25,23 @@ class Waiter : public Pooled {
   virtual void complete(const spi::Loop& loop, bool inline_allowed) = 0;
 };
 
-template <class Handler>
+/// Calls a handler that takes nothing.
+struct CallHandler {
+  template <class Handler>
+  void operator()(Handler& handler) const {
+    std::move(handler)();
+  }
+};
+
+/// `Finish` is called with the handler and gives it its arguments.
+template <class Handler, class Finish = CallHandler>
 class WaiterFor final : public Waiter {
  public:
-  WaiterFor(Handler handler, const spi::Loop& loop)
+  WaiterFor(Handler handler, const spi::Loop& loop, Finish finish = {})
       : executor_(asio::get_associated_executor(handler, loop.executor())),
         own_loop_(executor_ == loop.executor()),
-        handler_(std::move(handler)) {
+        handler_(std::move(handler)),
+        finish_(std::move(finish)) {
     // The handler's executor must not run out of work while it waits here; a loop never does.
     if (!own_loop_) executor_ = asio::prefer(executor_, asio::execution::outstanding_work.tracked);
   }
@@ -39,20 +49,22 @@ class WaiterFor final : public Waiter {
   void complete(const spi::Loop& loop, bool inline_allowed) override {
     std::unique_ptr<WaiterFor> self(this);
     Handler handler = std::move(handler_);
-    asio::any_io_executor executor = std::move(executor_);
-    const bool direct = own_loop_ && inline_allowed && loop.in_loop();
-    self.reset();
-    if (direct) {
-      std::move(handler)();
-    } else {
-      asio::post(executor, std::move(handler));
+    Finish finish = std::move(finish_);
+    if (own_loop_ && inline_allowed && loop.in_loop()) {
+      self.reset();
+      finish(handler);
+      return;
     }
+    const asio::any_io_executor executor = std::move(executor_);
+    self.reset();
+    asio::post(executor, [handler = std::move(handler), finish = std::move(finish)]() mutable { finish(handler); });
   }
 
  private:
   asio::any_io_executor executor_;
   bool own_loop_;
   Handler handler_;
+  [[no_unique_address]] Finish finish_;
 };
 
 }  // namespace ferry::detail
