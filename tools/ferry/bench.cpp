@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <asio/co_spawn.hpp>
+#include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/signal_set.hpp>
@@ -45,6 +46,7 @@ struct BenchArguments {
     LoadPlan plan;
     plan.duration = spi::parse_duration(duration, {"--duration", ""});
     if (plan.duration.count() == 0) throw UsageError("--duration 0 leaves no time to send anything");
+    if (std::isnan(rate)) throw UsageError("--rate is a number of messages a second");
     plan.rate = rate;
     plan.in_flight = in_flight != 0 ? in_flight : rate > 0 ? open_in_flight : closed_in_flight;
     plan.events = events;
@@ -120,6 +122,7 @@ ExitCode bench(const BenchArguments& arguments) {
   client.connect().get();   // before the clock starts, and a reason to end at once
 
   asio::io_context until_end{1};
+  const auto until_stopped = asio::make_work_guard(until_end);   // SIGINT asks the load to end, and waits for that
   Load load(client, message, plan);
   Progress progress(until_end, client, load);
   asio::signal_set signals(until_end, SIGINT, SIGTERM);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -32,7 +33,11 @@ struct CheckArguments {
   bool offline = false;
   bool json = false;
 
-  std::chrono::milliseconds limit() const { return spi::parse_duration(timeout, {"--timeout", ""}); }
+  std::chrono::milliseconds limit() const {
+    const auto limit = spi::parse_duration(timeout, {"--timeout", ""});
+    if (limit.count() == 0) throw UsageError("--timeout 0 leaves no time to connect");
+    return limit;
+  }
 };
 
 /// How far a service or client came.
@@ -67,10 +72,13 @@ bool Report::failed() const { return has(parts, Outcome::State::failed); }
 // ---- checking --------------------------------------------------------------------------------------------------------
 
 Outcome connect(const Config& config, const std::string& name, std::chrono::milliseconds limit) {
+  const Config one = only(config, "clients", name);
+  nlohmann::json root = one.root();
+  root["clients"][name]["timeout"] = limit.count();
   const auto begin = Clock::now();
   try {
-    Application app(only(config, "clients", name));
-    app.client(name).connect().get(limit);
+    Application app(Config::from_json(std::move(root), one.file(), one.directory()));
+    app.client(name).connect().get();
   } catch (const Error& error) {
     return {Outcome::State::failed, error.what()};
   }
@@ -79,7 +87,7 @@ Outcome connect(const Config& config, const std::string& name, std::chrono::mill
 
 Outcome service_outcome(const CheckedPart& part) {
   if (!part.error.empty()) return {Outcome::State::refused, part.error};
-  return {Outcome::State::not_tried, "not started: a check takes no messages"};
+  return {Outcome::State::not_tried, "options and plugin; not started, for a check takes no messages"};
 }
 
 Outcome client_outcome(const Config& config, const CheckedPart& part, bool startable, const CheckArguments& arguments) {
@@ -197,7 +205,7 @@ void print(const Report& report) {
   for (const std::string& error : report.errors) complain(error);
   for (const Part& part : report.parts) {
     if (part.outcome.state == Outcome::State::refused) complain(part.outcome.detail);
-    if (part.outcome.state == Outcome::State::failed) complain("client " + part.checked.name + ": " + part.outcome.detail);
+    if (part.outcome.state == Outcome::State::failed) complain(part.outcome.detail);
   }
   if (report.parts.empty() && report.errors.empty()) complain(report.file + ": no services and no clients: nothing to run");
 }

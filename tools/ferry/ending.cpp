@@ -26,6 +26,10 @@ std::string kind_of(const std::error_code& code) {
   return "transport_failure";
 }
 
+const char* word_of(Fate fate) {
+  return fate == Fate::not_sent ? "not_sent" : fate == Fate::confirmed ? "confirmed" : "unknown";
+}
+
 Ending ending_of(const Error& error, ExitCode code) {
   return {code, kind_of(error.code()), error.what(), error.fate(), error.failure().remote_body};
 }
@@ -74,7 +78,7 @@ Ending ending_of_current_exception() {
 
 nlohmann::ordered_json Ending::json() const {
   nlohmann::ordered_json all{{"kind", kind}, {"message", text}};
-  if (fate) all["fate"] = to_string(*fate);
+  if (fate) all["fate"] = word_of(*fate);
   if (remote_body.empty()) return all;
   auto body = nlohmann::ordered_json::parse(remote_body, nullptr, false);
   all["body"] = body.is_discarded() ? nlohmann::ordered_json(remote_body) : std::move(body);
