@@ -87,6 +87,7 @@ TEST_CASE("every option of --help is known to every shell") {
   const std::string zsh = ferry_tool({"completion", "zsh"}).out;
   CHECK(has(zsh, "#compdef ferry"));
   CHECK(has(zsh, "'*--rate["));
+  CHECK_FALSE(has(zsh, ":TARGET:"));   // it would keep zsh from completing options
   CHECK(has(zsh, "'1:SHELL:(bash zsh fish)'"));
   const std::string fish = ferry_tool({"completion", "fish"}).out;
   CHECK(has(fish, "-n '__fish_seen_subcommand_from bench' -l rate -x"));

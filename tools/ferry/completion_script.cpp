@@ -40,6 +40,9 @@ Option option_of(const CLI::Option& from) {
   return option;
 }
 
+/// A value of which a shell knows what it may be.
+bool offers(const Option& option) { return takes_path(option) || !option.choices.empty(); }
+
 std::string replaced(std::string text, std::string_view what, std::string_view with) {
   for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
     text.replace(at, what.size(), with);
@@ -95,7 +98,11 @@ std::string zsh_case(const CommandTable& command) {
   std::string text = "    " + command.name + ") _arguments -S";
   int place = 0;
   for (const Option& option : command.options) {
-    if (option.names.empty()) text += " \\\n        '" + std::to_string(++place) + zsh_value(option) + "'";
+    if (option.names.empty()) {
+      ++place;
+      // A place with nothing to offer is left out: zsh would show its name instead of inserting an option that fits.
+      if (offers(option)) text += " \\\n        '" + std::to_string(place) + zsh_value(option) + "'";
+    }
     for (const std::string& name : option.names) {
       text += " \\\n        '*" + name + '[' + zsh_text(option.about) + ']' + zsh_value(option) + "'";
     }
@@ -197,7 +204,7 @@ std::string fish_script(const CommandTable& program) {
   for (const CommandTable& command : program.commands) {
     text += "complete -c ferry -n __fish_use_subcommand -a " + command.name + " -d " + fish_text(command.about) + '\n';
     for (const Option& option : command.options) {
-      if (option.names.empty() && !takes_path(option) && option.choices.empty()) continue;   // nothing to offer
+      if (option.names.empty() && !offers(option)) continue;
       text += fish_line(option, "__fish_seen_subcommand_from " + command.name);
     }
   }
