@@ -31,6 +31,16 @@ std::chrono::milliseconds left_until(Clock::time_point limit) {
 
 namespace detail {
 
+namespace {
+
+/// Before plugins are loaded, for they may log.
+ApplicationSettings apply(ApplicationSettings settings) {
+  if (settings.log_level) set_log_level(*settings.log_level);
+  return settings;
+}
+
+}  // namespace
+
 struct ScopedRegistration {
   std::string service;   // empty: all
   Registration registration;
@@ -41,7 +51,7 @@ struct ApplicationImpl {
 
   ApplicationImpl(Config c, std::optional<Plugins> p, std::optional<asio::any_io_executor> executor)
       : config(std::move(c)),
-        settings(read_application(config)),
+        settings(apply(read_application(config))),
         plugins(p ? std::move(*p) : Plugins(settings.plugin_path)),
         service_configs(read_services(config, plugins)),
         client_configs(read_clients(config, plugins)),
@@ -115,16 +125,7 @@ void ApplicationImpl::prepare_services() {
     if (error_handler) {
       service->on_error_report([this, name](const Failure& failure) { error_handler(name, failure); });
     }
-    spi::ServerEnvironment environment;
-    environment.name = name;
-    environment.loop = &loop;
-    environment.loops = runtime->loops();
-    environment.serializer = from.serializer;
-    environment.options = from.options;
-    environment.directory = config.directory().string();
-    environment.at_least_once = from.at_least_once;
-    environment.extensions = from.extensions;
-    service->attach(from.transport->make_server(std::move(environment), *service));
+    service->attach(make_server(from, config, loop, runtime->loops(), *service));
     services.push_back(std::move(service));
   }
 }
@@ -132,16 +133,7 @@ void ApplicationImpl::prepare_services() {
 std::shared_ptr<ClientCore> ApplicationImpl::open_client(const ClientConfig& from) {
   spi::Loop& loop = runtime->next_loop();
   auto core = std::make_shared<ClientCore>(from.settings, *from.transport, loop, *from.serializer);
-  core->attach([&](spi::ClientSink& sink) {
-    spi::ClientEnvironment environment;
-    environment.name = from.settings.name;
-    environment.loop = &loop;
-    environment.serializer = from.serializer;
-    environment.options = from.options;
-    environment.directory = config.directory().string();
-    environment.extensions = from.extensions;
-    return from.transport->make_client(std::move(environment), sink);
-  });
+  core->attach([&](spi::ClientSink& sink) { return make_client(from, config, loop, sink); });
   return core;
 }
 

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "ferry/error.hpp"
-#include "ferry/log.hpp"
 
 namespace ferry::detail {
 namespace {
@@ -71,13 +70,15 @@ Options read_table(const Config& config, spi::OptionTable table, const nlohmann:
   return Options::parse(value, table, ConfigPlace{config.file(), std::move(pointer)});
 }
 
-/// Plugins are looked for by what stands in the config, so their refusals say where that is.
+/// Plugins and URLs are looked at without knowing where in the config they stand, so their refusals are told here.
 template <class F>
-auto at(const ConfigPlace& place, F find) {
+auto at(const ConfigPlace& place, F look) {
   try {
-    return find();
+    return look();
   } catch (const PluginError& error) {
     throw PluginError(errc::plugin_refused, place.text() + ": " + error.what(), Fate::not_sent);
+  } catch (const ConfigError& error) {
+    spi::config_error(place, error.what(), {});
   }
 }
 
@@ -137,8 +138,12 @@ ClientConfig read_client(const std::string& name, const Options& options, const 
   if (options.given("url")) {
     const std::string url = options.string("url");
     client.transport = at(options.place("url"), [&] { return &plugins.transport_for_url(url); });
-    nlohmann::json from_url = client.transport->options_from_url(url);
-    if (transport_options.is_object()) from_url.update(transport_options);
+    nlohmann::json from_url = at(options.place("url"), [&] { return client.transport->options_from_url(url); });
+    if (transport_options.is_object()) {
+      from_url.update(transport_options);
+    } else if (!transport_options.is_null()) {
+      spi::config_error(options.place("options"), transport_options.dump(), "expected an object");
+    }
     transport_options = std::move(from_url);
   } else {
     client.transport = at(options.place("transport"), [&] { return &plugins.transport(options.string("transport")); });
@@ -160,22 +165,34 @@ ApplicationSettings read_application(const Config& config) {
   settings.threads = static_cast<std::size_t>(options.integer("threads"));
   settings.pool_threads = static_cast<std::size_t>(options.integer("poolThreads"));
   settings.shutdown_timeout = options.duration("shutdownTimeout");
+  for (const char* const section : {"services", "clients"}) object_of(options, section);
   for (const std::string& path : options.strings("pluginPath")) settings.plugin_path.push_back(config.directory() / path);
   if (options.given("logLevel")) {
     const std::string level = options.string("logLevel");
     for (const LogLevel one : {LogLevel::debug, LogLevel::info, LogLevel::warn, LogLevel::error, LogLevel::off}) {
-      if (to_string(one) == level) set_log_level(one);
+      if (to_string(one) == level) settings.log_level = one;
     }
   }
   return settings;
+}
+
+ServiceConfig read_service(const Config& config, const std::string& name, const nlohmann::json& value,
+                           const Plugins& plugins) {
+  const ConfigPlace place = ConfigPlace{config.file(), "/services"}.member(name);
+  return read_service(name, Options::parse(value, service_options, place), plugins);
+}
+
+ClientConfig read_client(const Config& config, const std::string& name, const nlohmann::json& value,
+                         const Plugins& plugins) {
+  const ConfigPlace place = ConfigPlace{config.file(), "/clients"}.member(name);
+  return read_client(name, Options::parse(value, client_options, place), plugins);
 }
 
 std::vector<ServiceConfig> read_services(const Config& config, const Plugins& plugins) {
   const Options root = read_table(config, application_options, config.root(), "");
   std::vector<ServiceConfig> services;
   for (const auto& [name, value] : object_of(root, "services").items()) {
-    const ConfigPlace place = root.place("services").member(name);
-    services.push_back(read_service(name, Options::parse(value, service_options, place), plugins));
+    services.push_back(read_service(config, name, value, plugins));
   }
   return services;
 }
@@ -184,10 +201,35 @@ std::vector<ClientConfig> read_clients(const Config& config, const Plugins& plug
   const Options root = read_table(config, application_options, config.root(), "");
   std::vector<ClientConfig> clients;
   for (const auto& [name, value] : object_of(root, "clients").items()) {
-    const ConfigPlace place = root.place("clients").member(name);
-    clients.push_back(read_client(name, Options::parse(value, client_options, place), plugins));
+    clients.push_back(read_client(config, name, value, plugins));
   }
   return clients;
+}
+
+std::unique_ptr<spi::ServerTransport> make_server(const ServiceConfig& from, const Config& config, spi::Loop& loop,
+                                                  std::vector<spi::Loop*> loops, spi::ServerSink& sink) {
+  spi::ServerEnvironment environment;
+  environment.name = from.settings.name;
+  environment.loop = &loop;
+  environment.loops = std::move(loops);
+  environment.serializer = from.serializer;
+  environment.options = from.options;
+  environment.directory = config.directory().string();
+  environment.at_least_once = from.at_least_once;
+  environment.extensions = from.extensions;
+  return from.transport->make_server(std::move(environment), sink);
+}
+
+std::unique_ptr<spi::ClientTransport> make_client(const ClientConfig& from, const Config& config, spi::Loop& loop,
+                                                  spi::ClientSink& sink) {
+  spi::ClientEnvironment environment;
+  environment.name = from.settings.name;
+  environment.loop = &loop;
+  environment.serializer = from.serializer;
+  environment.options = from.options;
+  environment.directory = config.directory().string();
+  environment.extensions = from.extensions;
+  return from.transport->make_client(std::move(environment), sink);
 }
 
 }  // namespace ferry::detail

@@ -25,6 +25,12 @@ std::uint64_t random_number() {
   return (static_cast<std::uint64_t>(device()) << 32) ^ device();
 }
 
+/// Before what happened to it. A connection has no pattern.
+std::string subject(const ClientSettings& settings, const Operation& op) {
+  if (op.kind == Operation::Kind::connect) return "client " + settings.name + ": ";
+  return "client " + settings.name + ", pattern " + op.message.pattern.route() + ": ";
+}
+
 /// A value of a remote error as the `Failure` that `send` ends with.
 Failure remote_failure(const spi::Serializer& serializer, std::string_view error) {
   auto text = serializer.to_json_text(error);
@@ -177,7 +183,7 @@ void ClientCore::finish(Operation& op, Failure* failure, bool inside_call) {
 }
 
 void ClientCore::fail(Operation& op, errc code, std::string_view what, Fate fate, bool inside_call) {
-  Failure failure(code, "client " + settings_.name + ", pattern " + op.message.pattern.route() + ": ", fate);
+  Failure failure(code, subject(settings_, op), fate);
   failure.detail.append(what);
   finish(op, &failure, inside_call);
 }
@@ -189,7 +195,7 @@ void ClientCore::fail_all(const std::error_code& code, const std::string& why) {
   state_->waiting.clear();
   for (const OperationPtr& op : ending) {
     if (op->key == 0) continue;
-    Failure failure(code, "client " + settings_.name + ", pattern " + op->message.pattern.route() + ": " + why,
+    Failure failure(code, subject(settings_, *op.get()) + why,
                     op->transmitted ? Fate::unknown : Fate::not_sent);
     finish(*op.get(), &failure);
   }

@@ -12,6 +12,8 @@ namespace ferry::spi::detail {
 
 constexpr std::int64_t no_min = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t no_max = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t longest_duration_ms = std::int64_t{876'000} * 3'600'000;  // 100 years
+constexpr std::int64_t largest_size_bytes = std::int64_t{1} << 62;
 
 /// `"abc" (a string)`, `12 (a number)`, `an object`; long strings are cut.
 std::string found(const nlohmann::json& value);

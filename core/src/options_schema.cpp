@@ -9,9 +9,10 @@ using nlohmann::json;
 using detail::no_max;
 using detail::no_min;
 
-// Patterns of the strings the parser takes where it wants something else; JSON Schema applies them to strings only.
-constexpr const char* variable_or_boolean = R"(^(true|false|\$\{.*\})$)";
-constexpr const char* variable_or_number = R"(^(-?[0-9.]+([eE][+-]?[0-9]+)?|\$\{.*\})$)";
+// Patterns of the strings the parser takes where it wants something else; JSON Schema applies them to strings only. What
+// a variable expands to is not known here, so a "${" anywhere is taken.
+constexpr const char* variable_or_boolean = R"(^(\s*(true|false)\s*|.*\$\{.*)$)";
+constexpr const char* variable_or_number = R"(^(\s*-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?\s*|.*\$\{.*)$)";
 constexpr const char* variable_or_duration = R"(^([0-9]+(\.[0-9]{1,9})? *(ms|s|m|h)?|.*\$\{.*)$)";
 constexpr const char* variable_or_size = R"(^([0-9]+(\.[0-9]{1,9})? *(B|KiB|MiB|GiB|KB|kB|MB|GB)?|.*\$\{.*)$)";
 
@@ -22,9 +23,10 @@ json numeric(const char* type, const char* pattern, const Option& option) {
   return schema;
 }
 
-json amount(const char* pattern, const Option& option) {
+json amount(const char* pattern, const Option& option, std::int64_t largest) {
   json schema = numeric("number", pattern, option);
   if (option.min == no_min) schema["minimum"] = 0;
+  if (option.max == no_max) schema["maximum"] = largest;
   return schema;
 }
 
@@ -49,8 +51,8 @@ json schema_of(const Option& option) {
     case OptionKind::integer: return numeric("integer", variable_or_number, option);
     case OptionKind::number: return numeric("number", variable_or_number, option);
     case OptionKind::string: return string_schema(option.choices);
-    case OptionKind::duration: return amount(variable_or_duration, option);
-    case OptionKind::size: return amount(variable_or_size, option);
+    case OptionKind::duration: return amount(variable_or_duration, option, detail::longest_duration_ms);
+    case OptionKind::size: return amount(variable_or_size, option, detail::largest_size_bytes);
     case OptionKind::strings: return strings_schema(option);
     case OptionKind::object: return to_json_schema(option.members);
     case OptionKind::map_of_strings: return {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}};

@@ -25,8 +25,6 @@ constexpr std::array<Unit, 9> size_units{{{"", 1},
                                           {"kB", 1'000},
                                           {"MB", 1'000'000},
                                           {"GB", 1'000'000'000}}};
-constexpr std::int64_t longest_duration_ms = std::int64_t{876'000} * 3'600'000;  // 100 years
-constexpr std::int64_t largest_size_bytes = std::int64_t{1} << 62;
 
 struct Decimal {
   std::int64_t whole = 0;
@@ -91,11 +89,11 @@ std::int64_t parse_value(const json& value, OptionKind kind, std::span<const Uni
 
 std::chrono::milliseconds parse_duration(const json& value, const ConfigPlace& place) {
   return std::chrono::milliseconds(
-      parse_value(value, OptionKind::duration, duration_units, longest_duration_ms, place));
+      parse_value(value, OptionKind::duration, duration_units, detail::longest_duration_ms, place));
 }
 
 std::size_t parse_size(const json& value, const ConfigPlace& place) {
-  return static_cast<std::size_t>(parse_value(value, OptionKind::size, size_units, largest_size_bytes, place));
+  return static_cast<std::size_t>(parse_value(value, OptionKind::size, size_units, detail::largest_size_bytes, place));
 }
 
 }  // namespace ferry::spi

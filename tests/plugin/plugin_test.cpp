@@ -21,7 +21,8 @@ struct Broken {
 
 const std::vector<Broken>& broken_plugins() {
   static const std::vector<Broken> all{
-      {"wrong_spi", {"built for plugin interface 42", "this ferry has 1", "rebuild it against ferry " FERRY_VERSION}},
+      {"wrong_spi", {"built for plugin interface " + std::to_string(FERRY_SPI_VERSION + 41),
+                     "this ferry has " + std::to_string(FERRY_SPI_VERSION), "rebuild it against ferry " FERRY_VERSION}},
       {"wrong_magic", {"does not start as a ferry plugin's does"}},
       {"wrong_fingerprint",
        {"built as [ferry=0.0.9 gcc=11 cxx=201703L]", "this program is [" FERRY_FINGERPRINT "]", "rebuild"}},

@@ -28,7 +28,4 @@ class UsageError : public std::runtime_error {
 /// `ferry: <text>` on standard error.
 void complain(std::string_view text);
 
-/// Says on standard error what the exception being handled is about. A remote's error is its JSON alone, for scripts.
-ExitCode report_current_exception();
-
 }  // namespace ferry::tool

@@ -30,10 +30,6 @@ struct ListenArguments {
   std::uint64_t count = 0;   // 0: no end
 };
 
-std::string dump(const nlohmann::ordered_json& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 /// The pattern as it came: where a handler's pattern has wildcards, the handler's own says less.
 std::string pattern_json(const spi::RequestView& view) {
   std::string text(view.pattern);

@@ -1,4 +1,4 @@
-// ferry: talks to services from a shell.
+// ferry: talks to services from a shell, and looks at what they are configured with.
 
 #include <cstdlib>
 #include <string>
@@ -8,6 +8,7 @@
 #include <ferry/version.hpp>
 
 #include "commands.hpp"
+#include "ending.hpp"
 
 namespace ferry::tool {
 namespace {
@@ -37,6 +38,11 @@ int run(int argc, char** argv) {
   add_send(app, chosen);
   add_emit(app, chosen);
   add_listen(app, chosen);
+  add_bench(app, chosen);
+  add_check(app, chosen);
+  add_transports(app, chosen);
+  add_schema(app, chosen);
+  add_completion(app, chosen);
 
   int code = 0;
   if (!parse(app, argc, argv, code)) return code;

@@ -1,7 +1,10 @@
 #include "message_arguments.hpp"
 
+#include <cerrno>
+#include <fstream>
 #include <iostream>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -21,14 +24,27 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(space) - first + 1);
 }
 
+std::string read_file(const std::string& name) {
+  std::ifstream file(name, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file) throw UsageError("cannot read " + name + ": " + std::generic_category().message(errno));
+  return text;
+}
+
+/// The argument itself, or what it stands for. JSON starts neither with @ nor is it a lone minus.
 Payload parse_payload(const std::string& argument) {
-  const bool from_stdin = argument == "-";
-  const std::string text =
-      from_stdin ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : argument;
+  std::string text = argument;
+  std::string what = "PAYLOAD " + text.substr(0, 200);
+  if (argument == "-") {
+    what = "what standard input has";
+    text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  } else if (argument.starts_with('@')) {
+    what = argument.substr(1);
+    text = read_file(what);
+  }
   try {
     return Payload::from_json(std::string(trimmed(text)));
   } catch (const SerializationError& error) {
-    const std::string what = from_stdin ? "what standard input has" : "PAYLOAD " + text.substr(0, 200);
     throw UsageError(what + " is not JSON (" + error.what() + "); a string needs its quotes, as in '\"text\"'");
   }
 }
@@ -51,7 +67,7 @@ Pattern parse_pattern(std::string_view text) {
 void MessageArguments::add_to(CLI::App& command) {
   given_[0] = command.add_option("TARGET", texts_[0], "A URL, as tcp://127.0.0.1:3001; left out with --config");
   given_[1] = command.add_option("PATTERN", texts_[1], "A JSON object, or a plain string");
-  given_[2] = command.add_option("PAYLOAD", texts_[2], "JSON; -: read it from standard input; left out: no data");
+  given_[2] = command.add_option("PAYLOAD", texts_[2], "JSON; @FILE or -: read it from a file, or from standard input; left out: no data");
   for (CLI::Option* each : given_) each->type_name("");
   target_.add_options(command);
   command.add_option("--timeout", timeout_, "How long to wait: 500ms, 2s, or milliseconds")->type_name("TIME");

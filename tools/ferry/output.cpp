@@ -21,6 +21,19 @@ std::string compact_json(std::string_view json) {
   return out;
 }
 
+std::string dump(const nlohmann::ordered_json& value) {
+  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::string milliseconds_text(double milliseconds) {
+  const bool long_one = milliseconds >= 1000;
+  const double value = long_one ? milliseconds / 1000 : milliseconds;
+  const int decimals = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
+  char text[64];
+  std::snprintf(text, sizeof(text), "%.*f %s", decimals, value, long_one ? "s" : "ms");
+  return text;
+}
+
 void print_line(std::string line) {
   line += '\n';
   if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() || std::fflush(stdout) != 0) {

@@ -2,7 +2,10 @@
 
 #include <memory>
 
+#include <nlohmann/json.hpp>
+
 #include "commands.hpp"
+#include "ending.hpp"
 #include "message_arguments.hpp"
 #include "output.hpp"
 
@@ -21,15 +24,20 @@ void explain(const Pattern& pattern) {
   }
 }
 
-ExitCode send(const Message& message) {
+void print_value(const Payload& value, bool json) {
+  const std::string text = compact_json(value.json());
+  print_line(json ? R"({"value":)" + text + '}' : text);
+}
+
+ExitCode send(const Message& message, bool json) {
   Application app = message.target.open();
   ReplyStream<Payload> replies = request(app.client(message.target.name()), message);
   try {
     while (const auto value = replies.next().get()) {
-      if (value->has_value()) print_line(compact_json(value->json()));
+      if (value->has_value()) print_value(*value, json);
     }
   } catch (const NoHandlerError&) {
-    explain(message.pattern);
+    if (!json) explain(message.pattern);
     throw;
   }
   return ExitCode::ok;
@@ -37,12 +45,14 @@ ExitCode send(const Message& message) {
 
 constexpr const char* examples =
     "Each reply is one line of JSON on standard output; a reply without a value prints nothing. A stream may last as long\n"
-    "as it likes: --timeout (30s) is the wait for its next value.\n"
+    "as it likes: --timeout (30s) is the wait for its next value. With --json a reply is {\"value\":...}, and what went wrong\n"
+    "is {\"error\":{\"kind\":\"timed_out\",\"message\":...,\"fate\":...}} on standard output, too.\n"
     "\n"
     "Examples:\n"
     "  ferry send tcp://127.0.0.1:3001 '{\"cmd\":\"sum\"}' '[1,2,3]'\n"
     "  ferry send tcp://127.0.0.1:3001 greet '\"Ann\"' --timeout 2s --header tenant=acme\n"
     "  ferry send tcp://127.0.0.1:3001 import - < users.json\n"
+    "  ferry send tcp://127.0.0.1:3001 import @users.json --json\n"
     "  ferry send --config app.json --client MATH_SERVICE '{\"cmd\":\"sum\"}' '[1,2,3]'\n"
     "\n";
 
@@ -51,9 +61,13 @@ constexpr const char* examples =
 void add_send(CLI::App& app, Action& chosen) {
   CLI::App* command = app.add_subcommand("send", "Sends a request and prints the replies");
   const auto arguments = std::make_shared<MessageArguments>();
+  const auto json = std::make_shared<bool>(false);
   arguments->add_to(*command);
+  command->add_flag("--json", *json, "Print JSON that also says how it ended");
   command->footer(std::string(examples) + exit_codes_help);
-  command->callback([arguments, &chosen] { chosen = [arguments] { return send(arguments->read()); }; });
+  command->callback([arguments, json, &chosen] {
+    chosen = [arguments, json] { return ending_in(*json, [&] { return send(arguments->read(), *json); }); };
+  });
 }
 
 }  // namespace ferry::tool

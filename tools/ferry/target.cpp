@@ -14,11 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// A config file with other contents; relative file names in it stay relative to the file.
-Config replaced(const Config& file, json root) {
-  return Config::from_json(std::move(root), file.file(), file.directory());
-}
-
 [[noreturn]] void no_such_name(const Config& file, const std::string& section, const std::string& name,
                                const json& there) {
   std::vector<std::string_view> names;
@@ -33,8 +28,9 @@ Config replaced(const Config& file, json root) {
                                  : "did you mean \"" + std::string(near) + "\"?");
 }
 
-/// The one section a command needs, so that it starts where another client's plugin is missing.
-json only(const Config& file, const std::string& section, const std::string& name) {
+}  // namespace
+
+Config only(const Config& file, const std::string& section, const std::string& name) {
   json root = file.root();
   const json sections = root.value(section, json::object());
   if (!sections.is_object()) spi::config_error({file.file(), "/" + section}, sections.dump(), "expected an object of names");
@@ -46,10 +42,8 @@ json only(const Config& file, const std::string& section, const std::string& nam
   root.erase("logLevel");   // -v says that here
   root["threads"] = 1;
   root[section] = {{name, std::move(one)}};
-  return root;
+  return Config::from_json(std::move(root), file.file(), file.directory());   // relative file names stay relative to the file
 }
-
-}  // namespace
 
 void Target::add_options(CLI::App& command) {
   const bool client = role_ == Role::client;
@@ -85,8 +79,7 @@ Config Target::config() const {
   if (!from_config()) {
     return Config::from_json({{"threads", 1}, {section, {{name(), section_of_url()}}}}, "the configuration made from the URL");
   }
-  const Config file = Config::from_file(file_);
-  return replaced(file, only(file, section, name_));
+  return only(Config::from_file(file_), section, name_);
 }
 
 Application Target::open() const {

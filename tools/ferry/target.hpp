@@ -9,6 +9,10 @@
 
 namespace ferry::tool {
 
+/// The config with nothing but this one part of the section `clients` or `services`, so that it starts where another one's
+/// plugin is missing. One thread, and a client without what only ferry peers understand. Throws `ConfigError`.
+Config only(const Config& file, const std::string& section, const std::string& name);
+
 /// What a command talks to, or serves. `add_options` takes it from the command line, but for the URL, which is the first
 /// positional argument of every command.
 class Target {

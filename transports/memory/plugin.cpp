@@ -16,13 +16,14 @@ class MemoryTransport final : public spi::Transport {
   const spi::Capabilities& capabilities() const noexcept override {
     static constexpr spi::Capabilities has{.headers = true, .reply_streams = true, .ordered = true, .cancel = true,
                                            .deadline = true, .no_handler_reply = true, .custom_serializer = true,
-                                           .sees_peer_loss = true};
+                                           .sees_peer_loss = true, .in_process = true};
     return has;
   }
   spi::OptionTable client_options() const noexcept override { return memory::client_option_table(); }
   spi::OptionTable server_options() const noexcept override { return memory::server_option_table(); }
   std::span<const std::string_view> schemes() const noexcept override { return memory::url_schemes(); }
   nlohmann::json options_from_url(std::string_view url) const override { return memory::options_from_url(url); }
+  std::string address(const spi::Options& options) const override { return memory::url_of(options.string("name")); }
 
   std::unique_ptr<spi::ClientTransport> make_client(spi::ClientEnvironment environment,
                                                     spi::ClientSink& sink) const override {

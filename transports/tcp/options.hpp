@@ -64,5 +64,7 @@ std::span<const std::string_view> url_schemes() noexcept;
 /// "tcp://host:port", "tcps://host:port?ca=ca.pem&servername=math", "tcp+unix:///run/math.sock"; other options may follow
 /// in the query. Throws `ConfigError`.
 nlohmann::json options_from_url(std::string_view url);
+/// The other way round, for people: without what stands in the query.
+std::string url_of(const spi::Options& options);
 
 }  // namespace ferry::tcp

@@ -29,6 +29,7 @@ class TcpTransport final : public spi::Transport {
   spi::OptionTable server_options() const noexcept override { return server_option_table(); }
   std::span<const std::string_view> schemes() const noexcept override { return url_schemes(); }
   nlohmann::json options_from_url(std::string_view url) const override { return tcp::options_from_url(url); }
+  std::string address(const spi::Options& options) const override { return url_of(options); }
 
   std::unique_ptr<spi::ClientTransport> make_client(spi::ClientEnvironment environment,
                                                     spi::ClientSink& sink) const override {

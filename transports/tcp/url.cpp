@@ -6,6 +6,7 @@
 
 #include "ferry/error.hpp"
 #include "transports/tcp/options.hpp"
+#include "transports/tcp/wire.hpp"
 
 namespace ferry::tcp {
 namespace {
@@ -102,6 +103,15 @@ nlohmann::json options_from_url(std::string_view url) {
   }
   read_query(url, query, tls, options);
   return options;
+}
+
+std::string url_of(const spi::Options& options) {
+  Address address;
+  address.path = options.string("path");
+  if (address.path.empty()) address.address = options.string("host");
+  address.port = static_cast<std::uint16_t>(options.integer("port"));
+  address.v6 = address.address.find(':') != std::string::npos;
+  return address.url(options.given("tlsOptions"));
 }
 
 }  // namespace ferry::tcp

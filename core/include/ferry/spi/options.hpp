@@ -108,7 +108,8 @@ std::size_t parse_size(const nlohmann::json& value, const ConfigPlace& place);
 /// word's length, where swapped neighbours count once and case counts nothing ("prot" is near "port").
 std::string_view nearest_name(std::string_view word, std::span<const std::string_view> candidates);
 /// The table as a JSON Schema object (`properties`, `additionalProperties: false`, descriptions, defaults, limits). A
-/// `"${NAME}"` is accepted wherever the parser takes one.
+/// `"${NAME}"` is accepted wherever the parser takes one. Limits bind numbers only: JSON Schema cannot compare what stands
+/// in a string (`"70000"`, `"2h"`).
 nlohmann::json to_json_schema(OptionTable table);
 /// The table as a Markdown table, for READMEs; members of objects follow as `object.member`.
 std::string to_markdown(OptionTable table);

@@ -46,6 +46,7 @@ struct Capabilities {
   bool at_least_once = false;  ///< `"delivery": "at-least-once"` can be given
   bool custom_serializer = false;  ///< serializers other than json can be chosen
   bool sees_peer_loss = false;  ///< a client learns at once that its service is gone
+  bool in_process = false;     ///< a client reaches services of its own process only
 };
 
 /// A driver's own object, for `unwrap<T>()`.
@@ -185,6 +186,9 @@ class Transport {
   virtual std::span<const std::string_view> schemes() const noexcept = 0;
   /// The `options` a URL stands for. Throws `ConfigError` for one that makes no sense.
   virtual nlohmann::json options_from_url(std::string_view url) const = 0;
+  /// Where a client or service with these options connects to or listens: `tcp://127.0.0.1:3001`. For people and logs, so
+  /// without passwords, keys and tokens. Empty if the transport has no word for it.
+  virtual std::string address(const Options& options) const { return static_cast<void>(options), std::string(); }
 
   virtual std::unique_ptr<ClientTransport> make_client(ClientEnvironment environment, ClientSink& sink) const = 0;
   virtual std::unique_ptr<ServerTransport> make_server(ServerEnvironment environment, ServerSink& sink) const = 0;

@@ -1,0 +1,44 @@
+#pragma once
+// What an application would say to a config, without one: for `ferry check`, and for a program's own tests of its files.
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "ferry/config.hpp"
+#include "ferry/spi/transport.hpp"
+
+namespace ferry {
+
+/// One service or client of a config.
+struct CheckedPart {
+  std::string name;
+  std::string error;                           ///< as `Application` would say it; empty: it can be run
+  const spi::Transport* transport = nullptr;   ///< never null without an error; lives as long as the process
+  std::string serializer;
+  std::string address;                         ///< without secrets; empty if the transport has no word for it
+  bool at_least_once = false;
+  bool extensions = true;
+  std::size_t at_once = 0;                     ///< handlers before the transport is held back; of a client, calls before more are refused
+  std::chrono::milliseconds timeout{};         ///< of a client's requests
+};
+
+struct CheckedConfig {
+  std::vector<std::string> errors;             ///< what belongs to no service or client
+  std::vector<CheckedPart> services;
+  std::vector<CheckedPart> clients;
+
+  /// Those of the services and clients as well.
+  std::vector<std::string> all_errors() const;
+};
+
+/// Finds what `Application` would refuse, and does not stop at the first: at most one error for the config's own keys, and
+/// one for each service and client. Loads plugins, and lets transports read the files their options name, such as
+/// certificates. Connects nowhere, listens nowhere.
+///
+/// Throws: nothing that could be wrong with a config.
+/// Threads: any.
+CheckedConfig check_config(const Config& config);
+
+}  // namespace ferry
