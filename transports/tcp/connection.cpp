@@ -171,7 +171,9 @@ void Connection::relieve() {
   if (state_ == State::gone) return;
   write_now();
   if (!congested()) judge_congestion();   // can only become so; relief calls others
-  if (limits_.max_send_bytes != 0 && out_.bytes() > limits_.max_send_bytes) post_flush();
+  if (account() && !queues_too_much()) return;
+  holds_ |= held_by_excess;   // what else was read may ask for as much again: not before `flush` has judged
+  post_flush();
 }
 
 void Connection::write_now() {
@@ -205,10 +207,15 @@ void Connection::flush() {
   collect();
   write_now();
   if (write_error_) return destroy(Failure(write_error_, "Connection closed: " + reason(write_error_)));
-  if (limits_.max_send_bytes != 0 && out_.bytes() > limits_.max_send_bytes) {
+  if (queues_too_much()) {
     const Failure failure(TcpError::peer_not_reading, not_reading_text(out_.bytes(), limits_.max_send_bytes));
     on_fault(failure);
     return destroy(failure);
+  }
+  account();
+  if ((holds_ & held_by_excess) != 0) {
+    holds_ &= static_cast<std::uint8_t>(~held_by_excess);
+    continue_reading();
   }
   on_sent();
   judge_congestion();
@@ -295,6 +302,7 @@ void Connection::destroy(Failure why) {
   const std::shared_ptr<Connection> alive = shared_from_this();
   state_ = State::gone;
   out_.clear();
+  if (held_ != 0) on_held(std::exchange(held_, 0), 0);
   timer_->cancel();
   wire_->close();
   release();

@@ -188,6 +188,14 @@ void Peer::wake_writers() {
   for (const auto& ready : writers) ready();
 }
 
+bool Peer::on_held(std::size_t before, std::size_t now) {
+  const std::size_t limit = service_->settings.max_total_bytes;
+  const std::size_t all = service_->held.fetch_add(now - before, std::memory_order_relaxed) + (now - before);
+  if (limit == 0 || all <= limit || now <= before) return true;
+  service_->on_excess();
+  return false;
+}
+
 // --- the end --------------------------------------------------------------------------------------------------------
 
 void Peer::on_peer_ended() {
