@@ -285,11 +285,13 @@ void Connection::end(std::chrono::milliseconds limit, bool answers, Failure why)
 void Connection::check_end() {
   if (state_ != State::ending || !out_.empty()) return;
   if (answers_owed_ && owes_answers()) return;
-  linger();
+  if (parts_gently()) return linger();
+  wire_->shutdown_send();   // TLS says farewell
+  destroy(std::move(end_reason_));
 }
 
-/// Ends our side and waits for the peer to end its own: closing at once, with bytes unread, would make the system
-/// send a reset, and the peer lose what it has not read yet.
+/// Ends our side and waits for the peer to end its own: bytes that come when we have closed would make the system send
+/// a reset, and the peer lose what it has not read yet.
 void Connection::linger() {
   state_ = State::lingering;
   wire_->shutdown_send();

@@ -62,7 +62,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   /// Ends it now.
   void destroy(Failure why);
   bool gone() const noexcept { return state_ == State::gone; }
-  /// Unread input and unsent output, in whole units of 16 KiB: what is less costs no bookkeeping.
+  /// The memory of unread input and unsent output, in whole units of 16 KiB: what is less costs no bookkeeping.
   std::size_t held() const noexcept { return held_; }
 
  protected:

@@ -199,8 +199,10 @@ bool Peer::on_held(std::size_t before, std::size_t now) {
 // --- the end --------------------------------------------------------------------------------------------------------
 
 void Peer::on_peer_ended() {
-  // It may have ended its side only: what runs is still answered.
-  end(answers_limit, true, Failure(errc::connection_lost, "Connection closed: the peer ended the connection"));
+  Failure why(errc::connection_lost, "Connection closed: the peer ended the connection");
+  // A ferry client that ends its side has ended its calls before. Others may wait for answers still.
+  if (ferry_) destroy(std::move(why));
+  else end(answers_limit, true, std::move(why));
 }
 
 void Peer::on_fault(const Failure& why) {
