@@ -67,9 +67,11 @@ void Connection::read_more() {
   if (reading_ || state_ == State::gone || !wire_) return;
   if (state_ == State::open ? holds_ != 0 : state_ != State::lingering) return;
   if (state_ == State::lingering) in_.clear();   // what comes now is discarded
+  const std::span<char> room = in_.prepare(reader_.expected_bytes());
+  if (!account()) return wait_for_room();   // others must go before more comes in
   reading_ = true;
   ++pending_;
-  wire_->async_read(in_.prepare(reader_.expected_bytes()), shared_from_this());
+  wire_->async_read(room, shared_from_this());
 }
 
 void Connection::on_read(const std::error_code& error, std::size_t bytes) {
@@ -171,8 +173,12 @@ void Connection::relieve() {
   if (state_ == State::gone) return;
   write_now();
   if (!congested()) judge_congestion();   // can only become so; relief calls others
-  if (account() && !queues_too_much()) return;
-  holds_ |= held_by_excess;   // what else was read may ask for as much again: not before `flush` has judged
+  if (!account() || queues_too_much()) wait_for_room();   // what else was read may ask for as much again
+}
+
+/// Nothing more is taken until the next `flush`, which comes after whatever was posted to make room.
+void Connection::wait_for_room() {
+  holds_ |= held_by_excess;
   post_flush();
 }
 

@@ -74,6 +74,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   virtual void on_sent() {}                        ///< more of the queue was taken by the system
   virtual void on_relieved() {}                    ///< no longer congested
   virtual bool owes_answers() const { return false; }
+  /// The peer may still write, and has something of ours to lose: see `linger`.
+  virtual bool parts_gently() const { return true; }
   virtual void collect() {}                        ///< brings in what other threads queued
   /// What it holds went from `before` to `now`. False: that is too much, take nothing more for the moment.
   virtual bool on_held(std::size_t before, std::size_t now) { return static_cast<void>(before + now), true; }
@@ -126,8 +128,9 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   bool queues_too_much() const noexcept {
     return limits_.max_send_bytes != 0 && out_.bytes() > limits_.max_send_bytes;
   }
+  void wait_for_room();
   bool account() {
-    const std::size_t now = (in_.unread().size() + out_.bytes()) / held_unit * held_unit;
+    const std::size_t now = (in_.held() + out_.bytes()) / held_unit * held_unit;
     return now == held_ || on_held(std::exchange(held_, now), now);
   }
   void judge_congestion();
