@@ -173,7 +173,9 @@ void Connection::relieve() {
   if (state_ == State::gone) return;
   write_now();
   if (!congested()) judge_congestion();   // can only become so; relief calls others
-  if (!account() || queues_too_much()) wait_for_room();   // what else was read may ask for as much again
+  const bool fits = account() && !queues_too_much();
+  // What else was read may ask for as much again. A peer that does not read may, too, but others have their turn between.
+  if (!fits || reading_on_) wait_for_room();
 }
 
 /// Nothing more is taken until the next `flush`, which comes after whatever was posted to make room.
