@@ -48,7 +48,9 @@ class Trial {
         name_, static_cast<double>(grown) / static_cast<double>(mib), allowed / mib, before_.p50, before_.p99, during.p50,
         during.p99, during.max, during.count);
     if (memory_tells) CHECK(grown <= 2 * allowed + connections * per_connection + slack);
-    CHECK(during.p99 <= 10 * before_.p99 + 20);
+    // On a busy machine a thread waits for its turn; a peer that had to wait for another one would wait longer.
+    CHECK(during.p50 <= 10 * before_.p50 + 5);
+    CHECK(during.p99 <= 10 * before_.p99 + 100);
     CHECK(good.failures() == 0);
   }
 

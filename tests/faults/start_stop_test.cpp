@@ -12,6 +12,7 @@
 
 #include "../support/await.hpp"
 #include "../support/gate.hpp"
+#include "../support/outcome.hpp"
 #include "../support/usage.hpp"
 #include "catch.hpp"
 #include "ferry/ferry.hpp"
@@ -24,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr int calls = 16;
+constexpr std::size_t calls = 16;
 
 Config service_config(std::uint16_t port) {
   return Config::from_json(
@@ -45,7 +46,7 @@ void add_handlers(Application& app) {
   app.on_message("count", [](int to, ReplyWriter<int>& out) -> task<void> {
     for (int i = 1; i <= to; ++i) co_await out.write(i);
   });
-  app.on_message("never", []() -> task<int> {
+  app.on_message("never", [](int) -> task<int> {
     asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
     co_await timer.async_wait(asio::use_awaitable);
     co_return 0;
@@ -53,23 +54,8 @@ void add_handlers(Application& app) {
   app.on_event("noted", [](int) {});
 }
 
-/// What became of the calls of a cycle.
-struct Outcomes {
-  Counter ended;
-  std::atomic<int> right{0};
-  std::atomic<int> failed{0};
-
-  template <class T>
-  void start(const Client& client, Call<T> call, T expected) {
-    asio::co_spawn(client.loop().executor(), std::move(call), [this, expected](std::exception_ptr error, T got) {
-      !error && got == expected ? ++right : ++failed;
-      ended.add();
-    });
-  }
-};
-
-void start_calls(const Client& client, Outcomes& outcomes) {
-  for (int i = 0; i < calls; ++i) outcomes.start(client, client.send<int>("echo", i), i);
+void start_calls(const Client& client, Outcomes& outcomes, const char* pattern) {
+  for (std::size_t i = 0; i < calls; ++i) outcomes.start(client, client.send<int>(pattern, i));
 }
 
 /// Runs cycles and looks at what is left of each kind of thing.
@@ -127,12 +113,12 @@ TEST_CASE("start, traffic, stop: the peer is up") {
         static_cast<std::uint16_t>(std::stoi(endpoint.substr(endpoint.rfind(':') + 1)))));
     {
       const Client client = caller->client("C");
-      start_calls(client, outcomes);
-      outcomes.start(client, client.send<int>("count", 10), 10);
-      outcomes.start(client, client.emit("noted", 1), Emitted::accepted);
-      if (!outcomes.ended.reaches(calls + 2)) FAIL("a call has no outcome");
+      start_calls(client, outcomes, "echo");
+      outcomes.start(client, client.send<int>("count", 10));
+      outcomes.start<Emitted>(client, client.emit("noted", 1));
+      if (!outcomes.reach(calls + 2)) FAIL("a call has no outcome");
     }
-    if (outcomes.right != calls + 2) FAIL_CHECK("a call failed");
+    if (outcomes.succeeded() != calls + 2) FAIL_CHECK("a call failed");
     client_first = !client_first;
     if (client_first) caller.reset();
     if (!service->stop()) FAIL_CHECK("the service was cut off");
@@ -148,9 +134,9 @@ TEST_CASE("start, traffic, stop: the peer is down") {
     service.start();
     Application caller(client_config(port));
     const Client client = caller.client("C");
-    start_calls(client, outcomes);
-    if (!outcomes.ended.reaches(calls)) FAIL("a call has no outcome");
-    if (outcomes.failed != calls) FAIL_CHECK("a call succeeded without a service");
+    start_calls(client, outcomes, "echo");
+    if (!outcomes.reach(calls)) FAIL("a call has no outcome");
+    if (outcomes.succeeded() != 0) FAIL_CHECK("a call succeeded without a service");
     if (!caller.stop() || !service.stop()) FAIL_CHECK("cut off");
   });
 }
@@ -167,8 +153,8 @@ TEST_CASE("start, traffic, stop: the peer vanishes in the middle") {
     Application caller(client_config(gate.port()));
     const Client client = caller.client("C");
     client.send<int>("echo", 1).get();   // the gate knows the connection, then
-    for (int i = 0; i < calls; ++i) outcomes.start(client, client.send<int>("never"), 0);
-    start_calls(client, outcomes);
+    start_calls(client, outcomes, "never");
+    start_calls(client, outcomes, "echo");
     switch (turn++ % 3) {
       case 0: gate.cut(); break;
       case 1:   // the service vanishes, and the client goes on trying
@@ -176,13 +162,13 @@ TEST_CASE("start, traffic, stop: the peer vanishes in the middle") {
         service->stop();
         break;
       case 2:   // the client vanishes with calls under way
-        if (!outcomes.ended.reaches(calls)) FAIL("an answered call has no outcome");
+        if (!outcomes.reach(calls)) FAIL("an answered call has no outcome");
         if (!caller.stop()) FAIL_CHECK("the client was cut off");
         break;
     }
-    if (!outcomes.ended.reaches(2 * calls)) FAIL("a call has no outcome");
+    if (!outcomes.reach(2 * calls)) FAIL("a call has no outcome");
     if (!caller.stop() || !service->stop()) FAIL_CHECK("cut off");
-    if (outcomes.right + outcomes.failed != 2 * calls) FAIL_CHECK("a call has two outcomes");
+    if (outcomes.codes().size() != 2 * calls) FAIL_CHECK("a call has two outcomes");
   });
   set_log_level(LogLevel::info);
 }
