@@ -98,7 +98,8 @@ void Connection::process() {
   const std::shared_ptr<Connection> alive = shared_from_this();
   in_batch_ = true;
   batch_time_ = {};
-  while ((holds_ == 0 || dispatch_all_) && state_ == State::open && take_step(reader_.next(in_.unread()))) {}
+  const auto may_go_on = [this] { return state_ == State::open && (holds_ == 0 || (dispatch_all_ && !queues_too_much())); };
+  while (may_go_on() && take_step(reader_.next(in_.unread()))) {}
   in_batch_ = false;
   batch_time_ = {};
   if (state_ == State::open) watch_packet();
