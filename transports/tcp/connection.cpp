@@ -98,7 +98,9 @@ void Connection::process() {
   const std::shared_ptr<Connection> alive = shared_from_this();
   in_batch_ = true;
   batch_time_ = {};
-  const auto may_go_on = [this] { return state_ == State::open && (holds_ == 0 || (dispatch_all_ && !queues_too_much())); };
+  const auto may_go_on = [this] {
+    return state_ == State::open && (holds_ == 0 || (dispatch_all_ && !queues_too_much()));
+  };
   while (may_go_on() && take_step(reader_.next(in_.unread()))) {}
   in_batch_ = false;
   batch_time_ = {};
