@@ -47,10 +47,10 @@ class Trial {
         "%.2f ms (%zu calls)\n",
         name_, static_cast<double>(grown) / static_cast<double>(mib), allowed / mib, before_.p50, before_.p99, during.p50,
         during.p99, during.max, during.count);
-    if (memory_tells) CHECK(grown <= 2 * allowed + connections * per_connection + slack);
+    if (!sanitized) CHECK(grown <= 2 * allowed + connections * per_connection + slack);
     // On a busy machine a thread waits for its turn; a peer that had to wait for another one would wait longer.
-    CHECK(during.p50 <= 10 * before_.p50 + 5);
-    CHECK(during.p99 <= 10 * before_.p99 + 100);
+    if (!sanitized) CHECK(during.p50 <= 10 * before_.p50 + 5);
+    if (!sanitized) CHECK(during.p99 <= 10 * before_.p99 + 100);
     CHECK(good.failures() == 0);
   }
 
@@ -168,6 +168,7 @@ TEST_CASE("more connections than allowed") {
 }
 
 TEST_CASE("no descriptors left") {
+  if (sanitized) return;   // UBSan needs one to look at an object
   constexpr int descriptors = 64;
   Trial trial("no descriptors left: 200 connections, 64 descriptors", limits(), descriptors);
   BadPeers bad(trial.service.port());

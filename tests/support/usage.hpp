@@ -18,11 +18,11 @@ Usage usage_of(pid_t process);
 /// False where the system does not let us: `peak_bytes` goes back to the start then.
 bool reset_peak(pid_t process);
 
-/// Sanitizers keep freed memory: what is resident says nothing then.
+/// A sanitizer keeps freed memory and takes its time: figures say nothing then.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool memory_tells = false;
+inline constexpr bool sanitized = true;
 #else
-inline constexpr bool memory_tells = true;
+inline constexpr bool sanitized = false;
 #endif
 
 }  // namespace ferry::test
