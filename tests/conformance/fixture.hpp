@@ -37,6 +37,8 @@ class World {
   /// The client, made at the first call. `settings` are merged into its config.
   Client client(const nlohmann::json& settings = nlohmann::json::object());
   void close_client() { client_.reset(); }
+  /// One more, with connections of its own: `client("SUITE")` of it. It ends before this world.
+  Application another_client() const { return Application(config(false, nlohmann::json::object())); }
   /// The application that has the client, for its runtime.
   Application& client_application() { return *client_; }
 

@@ -4,6 +4,7 @@
 
 #include <asio/experimental/awaitable_operators.hpp>
 
+#include "../support/outcome.hpp"
 #include "fixture.hpp"
 
 using namespace ferry;
@@ -25,16 +26,6 @@ auto until_cancelled(Counter& started, Counter& cancelled) {
     }
     co_return 1;
   };
-}
-
-template <class F>
-std::error_code code_of(F call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return {};
 }
 
 }  // namespace
@@ -163,6 +154,7 @@ TEST_CASE("a client waits for its service if told to") {
 TEST_CASE("a lost service fails what is in flight, and the client comes back by itself") {
   Counter started;
   Counter cancelled;
+  Outcomes outcomes;
   World world;
   FERRY_NEEDS_GATE(world);
   const auto handlers = [&](Application& app) {
@@ -177,27 +169,15 @@ TEST_CASE("a lost service fails what is in flight, and the client comes back by 
     statuses.change([&](auto& value) { value.push_back(event.status); });
   });
   client.send<int>("ping").get();
-  Watched<std::vector<std::error_code>> ended;
   constexpr std::size_t calls = 10;
-  for (std::size_t i = 0; i < calls; ++i) {
-    asio::co_spawn(client.loop().executor(), client.send<int>("never"), [&](std::exception_ptr error, int) {
-      std::error_code code;
-      try {
-        if (error) std::rethrow_exception(error);
-      } catch (const ConnectionError& lost) {
-        code = lost.code();
-      } catch (const std::exception&) {
-      }
-      ended.change([&](auto& value) { value.push_back(code); });
-    });
-  }
+  for (std::size_t i = 0; i < calls; ++i) outcomes.start(client, client.send<int>("never"));
   REQUIRE(started.reaches(static_cast<int>(calls)));
   const auto seen = [](Status status) {
     return [status](const std::vector<Status>& all) { return std::count(all.begin(), all.end(), status) > 0; };
   };
   world.gate()->cut();
-  REQUIRE(ended.wait([](const auto& all) { return all.size() == calls; }));
-  for (const std::error_code& code : ended.get()) CHECK(code == errc::connection_lost);
+  REQUIRE(outcomes.reach(calls));
+  for (const std::error_code& code : outcomes.codes()) CHECK(code == errc::connection_lost);
   CHECK(statuses.wait(seen(Status::disconnected)));
   CHECK(cancelled.reaches(static_cast<int>(calls)));   // the service lets go of work nobody waits for
   CHECK(statuses.wait([](const auto& all) { return std::count(all.begin(), all.end(), Status::connected) == 2; }));
@@ -281,6 +261,7 @@ TEST_CASE("a stop under load answers every request that was accepted") {
 TEST_CASE("a closed client ends what it has, and takes nothing more") {
   Counter started;
   Counter cancelled;
+  Outcomes outcomes;
   World world;
   world.serve([&](Application& app) {
     app.on_message("never", until_cancelled(started, cancelled));
@@ -288,15 +269,11 @@ TEST_CASE("a closed client ends what it has, and takes nothing more") {
   });
   set_log_level(LogLevel::off);
   const Client client = world.client();
-  Watched<std::optional<std::error_code>> outcome;
-  asio::co_spawn(client.loop().executor(), client.send<int>("never"), [&](std::exception_ptr error, int) {
-    const auto code = code_of([&] { std::rethrow_exception(error); });
-    outcome.change([&](auto& value) { value = code; });
-  });
+  outcomes.start(client, client.send<int>("never"));
   REQUIRE(started.reaches(1));
   client.close().get();
-  REQUIRE(outcome.wait([](const auto& value) { return value.has_value(); }));
-  CHECK(*outcome.get() == errc::closed);
+  REQUIRE(outcomes.reach(1));
+  CHECK(outcomes.codes().front() == errc::closed);
   CHECK(client.status() == Status::closed);
   CHECK(code_of([&] { client.send<int>("never").get(); }) == errc::closed);
   CHECK(code_of([&] { client.emit("tick", 1).get(); }) == errc::closed);
@@ -307,24 +284,19 @@ TEST_CASE("a closed client ends what it has, and takes nothing more") {
 TEST_CASE("more calls than maxInFlight are refused, not queued") {
   Counter started;
   Counter cancelled;
+  Outcomes outcomes;
   World world;
   world.serve([&](Application& app) { app.on_message("never", until_cancelled(started, cancelled)); });
   set_log_level(LogLevel::off);
   const Client client = world.client({{"maxInFlight", 8}});
-  Counter ended;
-  std::atomic<int> overloaded{0};
-  for (int i = 0; i < 20; ++i) {
-    asio::co_spawn(client.loop().executor(), client.send<int>("never"), [&](std::exception_ptr error, int) {
-      if (code_of([&] { std::rethrow_exception(error); }) == errc::overloaded) ++overloaded;
-      ended.add();
-    });
-  }
-  REQUIRE(ended.reaches(12));
+  for (int i = 0; i < 20; ++i) outcomes.start(client, client.send<int>("never"));
+  REQUIRE(outcomes.reach(12));
   REQUIRE(started.reaches(8));
-  CHECK(overloaded == 12);
+  for (const std::error_code& code : outcomes.codes()) CHECK(code == errc::overloaded);
+  CHECK(outcomes.codes().size() == 12);
   CHECK(client.in_flight() == 8);
   world.close_client();
-  CHECK(ended.reaches(20));
+  CHECK(outcomes.reach(20));
   set_log_level(LogLevel::error);
 }
 

@@ -1,6 +1,7 @@
 // ferry clients → NestJS services.
 
 #include "../support/await.hpp"
+#include "../support/outcome.hpp"
 #include "catch.hpp"
 #include "ferry/ferry.hpp"
 #include "ferry_test_paths.hpp"
@@ -99,25 +100,16 @@ TEST_CASE("ferry client, NestJS service: it ends, and what was in flight with it
   if (!nest_is_installed()) return;
   std::uint16_t port = 0;
   const auto service = start_nest_service(port);
+  Outcomes outcomes;
   Application app = client_of(port);
   const Client client = app.client("NEST");
   CHECK(client.send<double>({{"cmd", "sum"}}, std::array<int, 3>{1, 2, 3}).get() == 6);
-  Watched<std::optional<std::error_code>> outcome;
-  asio::co_spawn(client.loop().executor(), client.send<int>("never", 1), [&](std::exception_ptr error, int) {
-    std::error_code code;
-    try {
-      if (error) std::rethrow_exception(error);
-    } catch (const ConnectionError& lost) {
-      code = lost.code();
-    } catch (const std::exception&) {
-    }
-    outcome.change([&](auto& value) { value = code; });
-  });
+  outcomes.start(client, client.send<int>("never", 1));
   CHECK(client.send<int>("echo", 1).get() == 1);   // the other request is there, then
   service->signal(SIGTERM);
   service->wait();
-  REQUIRE(outcome.wait([](const auto& value) { return value.has_value(); }));
-  CHECK(*outcome.get() == errc::connection_lost);
+  REQUIRE(outcomes.reach(1));
+  CHECK(outcomes.codes().front() == errc::connection_lost);
   CHECK_THROWS_AS(client.send<int>("echo", 1).get(), ConnectionError);
 }
 

@@ -31,6 +31,7 @@ class Process {
   /// Waits for a line with `text` in it; returns the line.
   std::string line_of_stderr(std::string_view text) { return line(1, text); }
   std::string line_of_stdout(std::string_view text) { return line(0, text); }
+  pid_t pid() const noexcept { return pid_; }
   void signal(int number);
   Finished wait();
 

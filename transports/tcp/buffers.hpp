@@ -58,6 +58,8 @@ class InBuffer {
     return chunk_ ? std::string_view(chunk_.data() + begin_, end_ - begin_) : std::string_view();
   }
   void consume(std::size_t bytes) noexcept { begin_ += bytes; }
+  /// The memory that unread bytes keep, with the room for those to come.
+  std::size_t held() const noexcept { return begin_ == end_ ? 0 : chunk_.capacity(); }
   const ChunkPtr& chunk() const noexcept { return chunk_; }
   /// Where the next read may put bytes. `expected`: how many unread bytes there will be at least (it is not believed
   /// at once: the room grows with what has come). Views into unread bytes are void.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -52,6 +53,7 @@ class Link final : public Connection {
   void on_open() override;
   void on_frame(std::string_view body, const ChunkPtr& chunk) override;
   void on_sent() override;
+  bool parts_gently() const override;
   void on_peer_ended() override;
   void on_fault(const Failure& why) override;
   void on_gone(const Failure& why) override;
@@ -65,6 +67,8 @@ class Link final : public Connection {
   const bool extensions_;
   bool introduced_ = false;       // the first request was sent
   bool peer_is_ferry_ = false;
+  std::size_t unanswered_ = 0;    // requests, whether somebody still waits or not
+  bool sent_events_ = false;
   TimeoutNotice timeout_;
   bool closing_ = false;
   std::function<void()> closed_;

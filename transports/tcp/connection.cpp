@@ -67,9 +67,11 @@ void Connection::read_more() {
   if (reading_ || state_ == State::gone || !wire_) return;
   if (state_ == State::open ? holds_ != 0 : state_ != State::lingering) return;
   if (state_ == State::lingering) in_.clear();   // what comes now is discarded
+  const std::span<char> room = in_.prepare(reader_.expected_bytes());
+  if (!account()) return wait_for_room();   // others must go before more comes in
   reading_ = true;
   ++pending_;
-  wire_->async_read(in_.prepare(reader_.expected_bytes()), shared_from_this());
+  wire_->async_read(room, shared_from_this());
 }
 
 void Connection::on_read(const std::error_code& error, std::size_t bytes) {
@@ -96,7 +98,10 @@ void Connection::process() {
   const std::shared_ptr<Connection> alive = shared_from_this();
   in_batch_ = true;
   batch_time_ = {};
-  while ((holds_ == 0 || dispatch_all_) && state_ == State::open && take_step(reader_.next(in_.unread()))) {}
+  const auto may_go_on = [this] {
+    return state_ == State::open && (holds_ == 0 || (dispatch_all_ && !queues_too_much()));
+  };
+  while (may_go_on() && take_step(reader_.next(in_.unread()))) {}
   in_batch_ = false;
   batch_time_ = {};
   if (state_ == State::open) watch_packet();
@@ -171,7 +176,15 @@ void Connection::relieve() {
   if (state_ == State::gone) return;
   write_now();
   if (!congested()) judge_congestion();   // can only become so; relief calls others
-  if (limits_.max_send_bytes != 0 && out_.bytes() > limits_.max_send_bytes) post_flush();
+  const bool fits = account() && !queues_too_much();
+  // What else was read may ask for as much again. A peer that does not read may, too, but others have their turn between.
+  if (!fits || reading_on_) wait_for_room();
+}
+
+/// Nothing more is taken until the next `flush`, which comes after whatever was posted to make room.
+void Connection::wait_for_room() {
+  holds_ |= held_by_excess;
+  post_flush();
 }
 
 void Connection::write_now() {
@@ -205,10 +218,15 @@ void Connection::flush() {
   collect();
   write_now();
   if (write_error_) return destroy(Failure(write_error_, "Connection closed: " + reason(write_error_)));
-  if (limits_.max_send_bytes != 0 && out_.bytes() > limits_.max_send_bytes) {
+  if (queues_too_much()) {
     const Failure failure(TcpError::peer_not_reading, not_reading_text(out_.bytes(), limits_.max_send_bytes));
     on_fault(failure);
     return destroy(failure);
+  }
+  account();
+  if ((holds_ & held_by_excess) != 0) {
+    holds_ &= static_cast<std::uint8_t>(~held_by_excess);
+    continue_reading();
   }
   on_sent();
   judge_congestion();
@@ -278,11 +296,13 @@ void Connection::end(std::chrono::milliseconds limit, bool answers, Failure why)
 void Connection::check_end() {
   if (state_ != State::ending || !out_.empty()) return;
   if (answers_owed_ && owes_answers()) return;
-  linger();
+  if (parts_gently()) return linger();
+  wire_->shutdown_send();   // TLS says farewell
+  destroy(std::move(end_reason_));
 }
 
-/// Ends our side and waits for the peer to end its own: closing at once, with bytes unread, would make the system
-/// send a reset, and the peer lose what it has not read yet.
+/// Ends our side and waits for the peer to end its own: bytes that come when we have closed would make the system send
+/// a reset, and the peer lose what it has not read yet.
 void Connection::linger() {
   state_ = State::lingering;
   wire_->shutdown_send();
@@ -295,6 +315,7 @@ void Connection::destroy(Failure why) {
   const std::shared_ptr<Connection> alive = shared_from_this();
   state_ = State::gone;
   out_.clear();
+  if (held_ != 0) on_held(std::exchange(held_, 0), 0);
   timer_->cancel();
   wire_->close();
   release();

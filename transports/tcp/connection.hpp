@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <asio/steady_timer.hpp>
 
@@ -61,6 +62,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   /// Ends it now.
   void destroy(Failure why);
   bool gone() const noexcept { return state_ == State::gone; }
+  /// The memory of unread input and unsent output, in whole units of 16 KiB: what is less costs no bookkeeping.
+  std::size_t held() const noexcept { return held_; }
 
  protected:
   enum class State : std::uint8_t { shaking_hands, open, ending, lingering, gone };
@@ -71,7 +74,11 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   virtual void on_sent() {}                        ///< more of the queue was taken by the system
   virtual void on_relieved() {}                    ///< no longer congested
   virtual bool owes_answers() const { return false; }
+  /// The peer may still write, and has something of ours to lose: see `linger`.
+  virtual bool parts_gently() const { return true; }
   virtual void collect() {}                        ///< brings in what other threads queued
+  /// What it holds went from `before` to `now`. False: that is too much, take nothing more for the moment.
+  virtual bool on_held(std::size_t before, std::size_t now) { return static_cast<void>(before + now), true; }
   virtual void on_peer_ended() = 0;                ///< no more will come from the peer
   virtual void on_fault(const Failure& why) = 0;   ///< the peer broke a rule; the connection ends after this
   virtual void on_gone(const Failure& why) = 0;    ///< once, the last call
@@ -103,6 +110,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   static constexpr std::uint8_t held_by_owner = 1;
   static constexpr std::uint8_t held_by_congestion = 2;
   static constexpr std::uint8_t held_by_drain = 4;
+  static constexpr std::uint8_t held_by_excess = 8;
+  static constexpr std::size_t held_unit = 16 * 1024;
 
   void on_handshake(const std::error_code& error, std::string_view detail) final;
   void on_read(const std::error_code& error, std::size_t bytes) final;
@@ -116,6 +125,14 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
 
   void relieve();
   void write_now();
+  bool queues_too_much() const noexcept {
+    return limits_.max_send_bytes != 0 && out_.bytes() > limits_.max_send_bytes;
+  }
+  void wait_for_room();
+  bool account() {
+    const std::size_t now = (in_.held() + out_.bytes()) / held_unit * held_unit;
+    return now == held_ || on_held(std::exchange(held_, now), now);
+  }
   void judge_congestion();
 
   void linger();
@@ -151,6 +168,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   FrameReader reader_;
   InBuffer in_;
   OutQueue out_;
+  std::size_t held_ = 0;
   std::error_code write_error_;
   Failure end_reason_;
   std::uint64_t sent_at_check_ = 0;            // for stalled_write

@@ -23,6 +23,7 @@ class TcpCategory final : public std::error_category {
       case TcpError::tls_handshake: return "the TLS handshake failed";
       case TcpError::tls_broken: return "the TLS connection failed";
       case TcpError::too_many_connections: return "too many connections";
+      case TcpError::too_much_held: return "more is held for all peers together than allowed";
     }
     return "unknown TCP transport error " + std::to_string(value);
   }
@@ -34,7 +35,8 @@ class TcpCategory final : public std::error_category {
       case TcpError::bad_body:
       case TcpError::peer_stalled: return errc::bad_message;
       case TcpError::peer_not_reading:
-      case TcpError::too_many_connections: return errc::overloaded;
+      case TcpError::too_many_connections:
+      case TcpError::too_much_held: return errc::overloaded;
       case TcpError::tls_handshake: return errc::not_connected;
       case TcpError::tls_broken: return errc::connection_lost;
     }
@@ -79,6 +81,11 @@ std::string stalled_text(std::size_t buffered, std::chrono::milliseconds limit) 
 std::string not_reading_text(std::size_t queued, std::size_t limit) {
   return "The remote peer is not reading its responses: " + std::to_string(queued) +
          " byte(s) are queued for it, which exceeds the maximum allowed " + std::to_string(limit);
+}
+
+std::string held_too_much_text(std::size_t held, std::size_t limit) {
+  return std::to_string(held) + " byte(s) are held for all peers together, which exceeds the maximum allowed " +
+         std::to_string(limit) + " (maxTotalBufferSize)";
 }
 
 std::error_code plain(const std::error_code& code) noexcept {

@@ -20,6 +20,7 @@ enum class TcpError {
   tls_handshake,        ///< no secure connection could be made
   tls_broken,           ///< the secure connection failed later
   too_many_connections,
+  too_much_held,        ///< more than maxTotalBufferSize for all peers together
 };
 
 const std::error_category& tcp_category() noexcept;
@@ -31,6 +32,7 @@ std::string too_long_text(std::size_t length);
 std::string bad_body_text(std::string_view why, std::string_view body);
 std::string stalled_text(std::size_t buffered, std::chrono::milliseconds limit);
 std::string not_reading_text(std::size_t queued, std::size_t limit);
+std::string held_too_much_text(std::size_t held, std::size_t limit);
 
 /// Asio has a category of its own for the system's codes, and it does not know what all of them mean: the same code in
 /// the standard library's. Others come back as they are.

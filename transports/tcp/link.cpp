@@ -21,6 +21,7 @@ Link::Link(const spi::Loop& loop, const spi::Serializer& serializer, const Limit
 bool Link::send(const spi::OutgoingMessage& message, Failure& failure) {
   if (!has_room(message, failure)) return false;
   append(message, request_headers(message));
+  ++unanswered_;
   return true;
 }
 
@@ -28,6 +29,7 @@ bool Link::send_event(const spi::OutgoingMessage& message, spi::EmitToken token,
   if (!has_room(message, failure)) return false;
   append(message, *message.headers);
   emitted_.push_back({out().appended(), token});
+  sent_events_ = true;
   return true;
 }
 
@@ -111,6 +113,7 @@ void Link::on_frame(std::string_view body, const ChunkPtr&) {
     peer_is_ferry_ = true;
     return;
   }
+  if ((reply.last || reply.failed) && unanswered_ != 0) --unanswered_;
   if (owner_ != nullptr && !closing_) owner_->link_sink().on_reply(reply);
 }
 
@@ -121,6 +124,11 @@ void Link::close(std::chrono::milliseconds limit, std::function<void()> done) {
   closed_ = std::move(done);
   end(limit, false, Failure(errc::closed, "the client was closed"));
 }
+
+/// Requests have ended here by now, whatever becomes of them there. Events must arrive: a service that writes, be it the
+/// reply to a request that was given up, or what follows a TLS handshake, must not be answered with a reset before it has
+/// read them.
+bool Link::parts_gently() const { return sent_events_ && (unanswered_ != 0 || secure()); }
 
 void Link::on_peer_ended() {
   destroy(Failure(errc::connection_lost, "Connection closed: the peer ended the connection"));

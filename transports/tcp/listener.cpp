@@ -21,6 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto wait_without_descriptors = 100ms;
+constexpr auto between_shortages = 1s;   // without a failure; until then it is one, and reported once
 constexpr int tries_for_a_port = 16;   // free at every address of the host
 
 std::string place_of(const Endpoint& endpoint) {
@@ -223,8 +224,12 @@ void Listener::accept(const std::shared_ptr<Door>& door) {
 void Listener::on_accept_failed(const std::shared_ptr<Door>& door, const std::error_code& error) {
   if (is_passing(error)) return accept(door);
   if (!is_shortage(error)) return listen_again(door, error);
-  events_.trouble(Failure(error, "cannot accept connections on " + place_of(door->endpoint) + ": " + reason(error) +
-                                     "; trying again"));
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_shortage_ > between_shortages) {
+    events_.trouble(Failure(error, "cannot accept connections on " + place_of(door->endpoint) + ": " + reason(error) +
+                                       "; trying again"));
+  }
+  last_shortage_ = now;
   door->timer.expires_after(wait_without_descriptors);
   door->timer.async_wait([self = shared_from_this(), door](const std::error_code& cancelled) {
     if (!cancelled && !self->closed_) self->accept(door);

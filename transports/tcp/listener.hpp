@@ -1,6 +1,7 @@
 #pragma once
 // The listening sockets of a service.
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -68,6 +69,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   std::string url_;
   std::string bound_path_;        // to be removed at the end
   std::size_t next_loop_ = 0;
+  std::chrono::steady_clock::time_point last_shortage_ = {};
   bool closed_ = false;
 };
 

@@ -57,6 +57,8 @@ constexpr Option server_table[] = {
     {"retryDelay", OptionKind::duration, "0", "before listening again"},
     {.name = "tlsOptions", .kind = OptionKind::object, .doc = "listen with TLS", .members = server_tls},
     {"maxConnections", OptionKind::integer, "10000", "connections at a time; one more is closed at once", 1},
+    {"maxTotalBufferSize", OptionKind::size, "\"1GiB\"",
+     "most bytes unread and queued for all connections together; those that hold most are closed; 0: no limit"},
     {"sendHighWaterMark", OptionKind::size, "\"1MiB\"", "queued bytes above which a peer is not read for a while", 1},
     {"backlog", OptionKind::integer, "511", "connections the system holds until they are accepted", 1, 65535},
     {"pathMode", OptionKind::string, "", "permissions of the Unix-domain socket, in octal: \"0660\""},
@@ -127,6 +129,7 @@ ServerSettings server_settings(const spi::ServerEnvironment& environment) {
   settings.backlog = static_cast<int>(options.integer("backlog"));
   settings.path_mode = read_mode(options);
   settings.max_connections = static_cast<std::size_t>(options.integer("maxConnections"));
+  settings.max_total_bytes = options.size("maxTotalBufferSize");
   settings.retry_attempts = static_cast<std::uint64_t>(options.integer("retryAttempts"));
   settings.retry_delay = options.duration("retryDelay");
   settings.port_place = "options " + std::string(settings.place.path.empty() ? "port" : "path") + " of service " +

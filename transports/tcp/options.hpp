@@ -50,6 +50,7 @@ struct ServerSettings {
   int backlog = 0;
   std::optional<unsigned> path_mode;
   std::size_t max_connections = 0;
+  std::size_t max_total_bytes = 0;         // maxTotalBufferSize; 0: no limit
   std::uint64_t retry_attempts = 0;
   std::chrono::milliseconds retry_delay{};
   std::shared_ptr<const TlsContext> tls;

@@ -188,11 +188,21 @@ void Peer::wake_writers() {
   for (const auto& ready : writers) ready();
 }
 
+bool Peer::on_held(std::size_t before, std::size_t now) {
+  const std::size_t limit = service_->settings.max_total_bytes;
+  const std::size_t all = service_->held.fetch_add(now - before, std::memory_order_relaxed) + (now - before);
+  if (limit == 0 || all <= limit || now <= before) return true;
+  service_->on_excess();
+  return false;
+}
+
 // --- the end --------------------------------------------------------------------------------------------------------
 
 void Peer::on_peer_ended() {
-  // It may have ended its side only: what runs is still answered.
-  end(answers_limit, true, Failure(errc::connection_lost, "Connection closed: the peer ended the connection"));
+  Failure why(errc::connection_lost, "Connection closed: the peer ended the connection");
+  // A ferry client that ends its side has ended its calls before. Others may wait for answers still.
+  if (ferry_) destroy(std::move(why));
+  else end(answers_limit, true, std::move(why));
 }
 
 void Peer::on_fault(const Failure& why) {

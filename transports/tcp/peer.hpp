@@ -28,6 +28,8 @@ struct Service {
   std::atomic<bool> silent{false};
   std::atomic<bool> paused{false};
   std::atomic<std::size_t> connections{0};
+  std::atomic<std::size_t> held{0};                // by all of them: `Connection::held`
+  std::function<void()> on_excess;                 // more than maxTotalBufferSize is held; from any loop
   std::atomic<std::uint64_t> dropped_replies{0};   // their caller was gone
 
   void report(const Failure& failure) const {
@@ -52,6 +54,7 @@ class Peer final : public Connection {
   void on_frame(std::string_view body, const ChunkPtr& chunk) override;
   void on_relieved() override { wake_writers(); }
   bool owes_answers() const override { return live_ != nullptr; }
+  bool on_held(std::size_t before, std::size_t now) override;
   void collect() override;
   void on_peer_ended() override;
   void on_fault(const Failure& why) override;

@@ -69,6 +69,39 @@ void PeerGroup::destroy() {
   for (const auto& peer : peers()) peer->destroy(Failure(errc::closed, "the service was closed"));
 }
 
+void PeerGroup::post_shed() {
+  if (shed_posted_.exchange(true, std::memory_order_acq_rel)) return;
+  loop_.post([self = shared_from_this()] {
+    self->shed_posted_.store(false, std::memory_order_release);
+    self->shed();
+  });
+}
+
+/// Nobody goes who holds no more than an even share. Together they hold more than that: on one of the loops is somebody
+/// who does. A little room is made as well, so that it lasts.
+void PeerGroup::shed() {
+  const std::size_t limit = service_->settings.max_total_bytes;
+  const std::size_t wanted = limit - limit / 8;
+  const std::size_t held = service_->held.load(std::memory_order_relaxed);
+  if (held <= limit) return;   // another loop was faster
+  std::vector<std::shared_ptr<Peer>> all = peers();
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a->held() > b->held(); });
+  const std::size_t share = wanted / std::max<std::size_t>(1, service_->connections.load(std::memory_order_relaxed));
+  std::size_t closed = 0;
+  Failure failure;
+  for (const auto& peer : all) {
+    if (service_->held.load(std::memory_order_relaxed) <= wanted || peer->held() <= share) break;
+    if (closed++ == 0) {
+      failure = Failure(TcpError::too_much_held, held_too_much_text(held, limit) + "; closing those that hold most: " +
+                                                     peer->peer_name() + " with " + std::to_string(peer->held()));
+    }
+    peer->destroy(failure);
+  }
+  if (closed == 0) return;
+  if (closed > 1) failure.detail += " and " + std::to_string(closed - 1) + " more";
+  service_->report(failure);   // once, however many they are
+}
+
 // --- Server ---------------------------------------------------------------------------------------------------------
 
 Server::Server(spi::ServerEnvironment environment, spi::ServerSink& sink)
@@ -79,6 +112,12 @@ Server::Server(spi::ServerEnvironment environment, spi::ServerSink& sink)
   service_->extensions = environment_.extensions;
   if (environment_.loops.empty()) environment_.loops.push_back(environment_.loop);
   for (const spi::Loop* loop : environment_.loops) groups_.push_back(std::make_shared<PeerGroup>(*loop, service_));
+  // Weak, because groups have the service.
+  service_->on_excess = [groups = std::vector<std::weak_ptr<PeerGroup>>(groups_.begin(), groups_.end())] {
+    for (const auto& each : groups) {
+      if (const auto group = each.lock()) group->post_shed();
+    }
+  };
 }
 
 Server::~Server() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -27,8 +28,11 @@ class PeerGroup : public std::enable_shared_from_this<PeerGroup> {
   /// Ends all connections; calls `done`, on this loop, when the last is gone.
   void close(std::chrono::milliseconds limit, std::function<void()> done);
   void destroy();
+  /// Soon closes those that hold most, until what all hold together is within its limit. From any thread.
+  void post_shed();
 
  private:
+  void shed();
   std::vector<std::shared_ptr<Peer>> peers() const;
   void forget(Peer& peer);
 
@@ -37,6 +41,7 @@ class PeerGroup : public std::enable_shared_from_this<PeerGroup> {
   std::unordered_map<Peer*, std::shared_ptr<Peer>> peers_;
   bool closed_ = false;
   std::function<void()> emptied_;
+  std::atomic<bool> shed_posted_{false};
 };
 
 /// Messages come in as `TcpDelivery`. Connections are spread over the loops of the environment in turn.

@@ -10,6 +10,7 @@ const options = {
   requests: { type: 'string', default: '256' },
   bytes: { type: 'string', default: '65536' },
   timeout: { type: 'string', default: '30000' },
+  pattern: { type: 'string', default: 'echo' },
 };
 
 async function main() {
@@ -21,7 +22,7 @@ async function main() {
 
   const sent = Array.from({ length: requests }, async (_, index) => {
     const data = String(index).padEnd(numberOf(values, 'bytes'), 'x');
-    if ((await lastValueFrom(client.send('echo', data))) === data) ok++;
+    if ((await lastValueFrom(client.send(values.pattern, data))) === data) ok++;
   });
   const limit = once(AbortSignal.timeout(numberOf(values, 'timeout')), 'abort');
   await Promise.race([Promise.allSettled(sent), limit]);
