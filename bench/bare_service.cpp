@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
@@ -65,7 +66,7 @@ class Session : public std::enable_shared_from_this<Session> {
       constexpr std::size_t data = sizeof(R"({"pattern":"echo","data":)") - 1;
       value = body.substr(data, body.size() - data - id_length);
     } else if (job == 'c') {
-      value = number = std::to_string(events);
+      value = number = std::to_string(std::exchange(events, 0));
     }
     out_.append_length(start.size() + value.size() + middle.size() + id.size());
     out_.append(start);

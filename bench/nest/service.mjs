@@ -17,7 +17,9 @@ class Handlers {
     ++events;
   }
   count() {
-    return events;
+    const seen = events;
+    events = 0;
+    return seen;
   }
 }
 const decorate = (name, ...decorators) => {
