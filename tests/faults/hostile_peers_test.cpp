@@ -16,7 +16,7 @@ constexpr std::size_t mib = std::size_t{1} << 20;
 constexpr std::size_t budget = 64 * mib;
 // Beside the budget: a connection's objects and small buffers, and what malloc keeps of what was freed.
 constexpr std::size_t per_connection = 24 * 1024;
-constexpr std::size_t slack = 16 * mib;
+constexpr std::size_t slack = 32 * mib;
 
 json limits() {
   return {{"maxTotalBufferSize", budget},
