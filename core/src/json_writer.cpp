@@ -107,6 +107,8 @@ void append_json_string(std::string& out, std::string_view text) {
     p[text.size()] = '"';
     return;
   }
+  constexpr std::size_t large = 4096;
+  if (text.size() >= large) out.reserve(out.size() + text.size() + 2);   // else the last quote doubles what the text took
   out += '"';
   if (is_valid_utf8(text)) {
     append_escaped(out, text);

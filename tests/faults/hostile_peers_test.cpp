@@ -16,7 +16,7 @@ constexpr std::size_t mib = std::size_t{1} << 20;
 constexpr std::size_t budget = 64 * mib;
 // Beside the budget: a connection's objects and small buffers, and what malloc keeps of what was freed.
 constexpr std::size_t per_connection = 24 * 1024;
-constexpr std::size_t slack = 16 * mib;
+constexpr std::size_t slack = 32 * mib;
 
 json limits() {
   return {{"maxTotalBufferSize", budget},
@@ -48,9 +48,9 @@ class Trial {
         name_, static_cast<double>(grown) / static_cast<double>(mib), allowed / mib, before_.p50, before_.p99, during.p50,
         during.p99, during.max, during.count);
     if (!sanitized) CHECK(grown <= 2 * allowed + connections * per_connection + slack);
-    // On a busy machine a thread waits for its turn; a peer that had to wait for another one would wait longer.
+    // Good peers wait for the processor with the others, on a busy machine longer; they must not wait for bad peers.
     if (!sanitized) CHECK(during.p50 <= 10 * before_.p50 + 5);
-    if (!sanitized) CHECK(during.p99 <= 10 * before_.p99 + 100);
+    if (!sanitized) CHECK(during.p99 <= 10 * before_.p99 + 250);
     CHECK(good.failures() == 0);
   }
 
