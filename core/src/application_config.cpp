@@ -138,8 +138,10 @@ ClientConfig read_client(const std::string& name, const Options& options, const 
     const std::string url = options.string("url");
     client.transport = at(options.place("url"), [&] { return &plugins.transport_for_url(url); });
     nlohmann::json from_url = client.transport->options_from_url(url);
-    if (transport_options.is_object()) from_url.update(transport_options);
-    transport_options = std::move(from_url);
+    if (transport_options.is_object()) {
+      from_url.update(transport_options);
+      transport_options = std::move(from_url);
+    }   // anything else is refused below
   } else {
     client.transport = at(options.place("transport"), [&] { return &plugins.transport(options.string("transport")); });
   }
