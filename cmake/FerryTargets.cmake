@@ -8,7 +8,7 @@
 #   ferry_add_test(<name> SOURCES ... LABEL unit [LINK ...] [PLUGINS ...] [PREFIX ...] [ARGS ...] [TIMEOUT 60]
 #                  [PROPERTIES ...] [NO_DISCOVER] [NO_MAIN])
 #   ferry_discover_tests(<target> LABEL ... [PREFIX ...] [ARGS ...] [TIMEOUT 60] [PROPERTIES ...])
-#   ferry_add_fuzzer(<name> SOURCES ... [LINK ...])
+#   ferry_add_fuzzer(<name> SOURCES ... [LINK ...] [DICTIONARY words.dict] [PLUGINS ...])
 
 include(CMakePackageConfigHelpers)
 include(FerryStaticPlugins)
@@ -34,6 +34,9 @@ function(ferry_own_code target)
     elseif(FERRY_SANITIZE MATCHES "address")
       target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)   # false with -fsanitize, as GCC's manual says
     endif()
+  elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    # ccache cannot serve what uses a precompiled header with a time in it.
+    target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
   endif()
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF BUILD_RPATH_USE_ORIGIN ON)
 endfunction()
@@ -304,8 +307,9 @@ function(ferry_discover_tests target)
     PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} ${arg_PROPERTIES})
 endfunction()
 
+# DICTIONARY: words for the fuzzer to try, put beside the program as <name>.dict.
 function(ferry_add_fuzzer name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "DICTIONARY" "SOURCES;LINK;PLUGINS")
   if(NOT FERRY_BUILD_FUZZERS)
     return()
   endif()
@@ -315,6 +319,12 @@ function(ferry_add_fuzzer name)
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/core/src")
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${FERRY_FUZZER_DIR}")
+  if(arg_PLUGINS)
+    ferry_link_static_plugins(${name} PLUGINS ${arg_PLUGINS})
+  endif()
+  if(arg_DICTIONARY)
+    configure_file("${arg_DICTIONARY}" "${FERRY_FUZZER_DIR}/${name}.dict" COPYONLY)
+  endif()
 endfunction()
 
 # --- install and summary --------------------------------------------------------------------------------------------

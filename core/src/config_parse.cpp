@@ -83,17 +83,20 @@ std::string reason_of(const json::exception& error) {
   return text.size() > most ? text.substr(0, most) + "..." : text;
 }
 
-[[noreturn]] void syntax_error(std::string_view text, const json::parse_error& error, const std::string& file) {
-  const std::size_t at = std::min(text.size(), error.byte == 0 ? 0 : error.byte - 1);  // of the byte that did not fit
+std::string line_and_column(std::string_view text, std::size_t at) {
   const std::string_view before = text.substr(0, at);
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+  return "line " + std::to_string(line) + ", column " + std::to_string(at - line_start + 1) + ": ";
+}
+
+[[noreturn]] void syntax_error(std::string_view text, const json::parse_error& error, const std::string& file) {
+  const std::size_t at = std::min(text.size(), error.byte == 0 ? 0 : error.byte - 1);  // of the byte that did not fit
+  const std::string_view before = text.substr(0, at);
   const std::size_t last = before.find_last_not_of(" \t\r\n");
   const bool closes = at < text.size() && (text[at] == '}' || text[at] == ']');
   const bool trailing_comma = closes && last != std::string_view::npos && before[last] == ',';
-  spi::config_error({file, {}},
-                    "line " + std::to_string(line) + ", column " + std::to_string(at - line_start + 1) + ": " +
-                        reason_of(error),
+  spi::config_error({file, {}}, line_and_column(text, at) + reason_of(error),
                     trailing_comma ? "remove the comma before it" : "");
 }
 
@@ -110,6 +113,10 @@ void check_levels(const json& value, const ConfigPlace& place, std::size_t left)
 }  // namespace
 
 json parse_config_text(std::string_view text, const std::string& file) {
+  // nlohmann takes it for the end, and would ignore what follows.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    spi::config_error({file, {}}, line_and_column(text, nul) + "a NUL character", {});
+  }
   Watcher watcher(file);
   const auto watch = [&](int, json::parse_event_t event, json& parsed) {
     watcher.on(event, parsed);

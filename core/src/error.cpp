@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ferry/detail/json_value.hpp"
+
 namespace ferry {
 namespace {
 
@@ -97,6 +99,14 @@ class FerryCategory final : public std::error_category {
 
 std::string dump(const json& body) { return body.dump(-1, ' ', false, json::error_handler_t::replace); }
 
+// As everything else that was received: nlohmann's own parser refuses half a surrogate pair and 1e999.
+json parsed(std::string_view text) {
+  detail::JsonReader reader(text);
+  json body;
+  const bool read = detail::read_dom(reader, body) && reader.at_end();
+  return read ? body : json(json::value_t::discarded);
+}
+
 // What a human wants to read of an error's body.
 std::optional<std::string> message_in(const json& body) {
   if (body.is_string()) return body.get<std::string>();
@@ -109,8 +119,7 @@ std::optional<std::string> message_in(const json& body) {
 std::string describe(const Failure& failure) {
   if (!failure.detail.empty()) return failure.detail;
   if (failure.remote_body.empty()) return failure.code.message();
-  const json body = json::parse(failure.remote_body, nullptr, false);
-  return message_in(body).value_or(failure.remote_body);
+  return message_in(parsed(failure.remote_body)).value_or(failure.remote_body);
 }
 
 Failure rejection(const json& body) {
@@ -163,11 +172,11 @@ RpcError::RpcError(std::string_view message) : Error(rejection(json(message))) {
 
 json RpcError::body() const {
   if (body_text().empty()) return nullptr;
-  json parsed = json::parse(body_text(), nullptr, false);
-  if (parsed.is_discarded()) {
+  json body = parsed(body_text());
+  if (body.is_discarded()) {
     throw SerializationError(errc::bad_payload, "the remote's error is no JSON: " + body_text().substr(0, 200), fate());
   }
-  return parsed;
+  return body;
 }
 
 void throw_failure(Failure failure) {

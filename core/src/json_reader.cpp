@@ -1,6 +1,9 @@
 #include "ferry/detail/json_reader.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <cstring>
+#include <limits>
 
 #include "ferry/detail/utf.hpp"
 
@@ -395,6 +398,24 @@ void unescape_json(std::string_view raw, std::string& out) {
 bool is_json(std::string_view text) noexcept {
   JsonReader reader(text);
   return reader.skip_value() && reader.at_end();
+}
+
+double nearest_double(std::string_view number) noexcept {
+  const std::size_t e = std::min(number.find_first_of("eE"), number.size());
+  const std::string_view digits = number.substr(0, e);
+  std::int64_t exponent = 0;
+  if (e != number.size()) {
+    const bool plus = number[e + 1] == '+';
+    const char* const from = number.data() + e + 1 + plus;
+    if (std::from_chars(from, number.data() + number.size(), exponent).ec != std::errc()) {
+      exponent = *from == '-' ? INT64_MIN / 2 : INT64_MAX / 2;   // more than any number of digits makes up for
+    }
+  }
+  // Where its first digit stands, left of the point or right of it, and where the exponent moves it to.
+  const auto first = static_cast<std::int64_t>(digits.find_first_of("123456789"));
+  const auto point = static_cast<std::int64_t>(std::min(digits.find('.'), digits.size()));
+  const double value = point - first + exponent > 0 ? std::numeric_limits<double>::infinity() : 0.0;
+  return number.front() == '-' ? -value : value;
 }
 
 bool is_truthy_json(std::string_view value) noexcept {

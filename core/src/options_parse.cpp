@@ -29,12 +29,13 @@ std::vector<std::string_view> names_of(OptionTable table) {
   config_error(place.member(key), "unknown key " + detail::in_quotes(key), advice);
 }
 
-// What "${PORT:-3000}" expands to is a string; see Option. Anything longer than a number can be is none.
+// What "${PORT:-3000}" expands to is a string; see Option. Anything longer than a number can be is none, and nlohmann
+// would not look beyond a NUL.
 json unquoted(const json& value) {
   constexpr std::size_t longest_number = 32;
   if (!value.is_string()) return value;
   const auto& text = value.get_ref<const std::string&>();
-  if (text.size() > longest_number) return value;
+  if (text.size() > longest_number || text.find('\0') != std::string::npos) return value;
   json scalar = json::parse(text, nullptr, false);
   return scalar.is_number() || scalar.is_boolean() ? scalar : value;
 }

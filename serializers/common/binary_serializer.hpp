@@ -3,6 +3,8 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -161,21 +163,23 @@ class BinarySerializer : public spi::Serializer {
   }
 
   Headers read_headers(std::string_view raw) const override {
-    Headers headers;
+    std::vector<Headers::Entry> headers;
     bool is_map = false;
     walk_members<Format::read_head>(raw, is_map, [&](std::string_view name, std::string_view value, const Head& head) {
       if (head.kind == Head::Kind::text) {
-        headers.set(name, head.bytes);
+        headers.emplace_back(name, head.bytes);
       } else if (auto text = to_json_text(value)) {
-        headers.set(name, *text);
+        headers.emplace_back(name, std::move(*text));
       }
     });
-    return headers;
+    return Headers::of(std::move(headers));
   }
 
  private:
   static Failure bad_payload(const char* what) {
-    return Failure(errc::bad_payload, std::string("the payload is not the ") + Format::name + " that was expected: " + what);
+    std::string text = "the payload is not the ";
+    text.append(Format::name).append(" that was expected: ").append(what);
+    return Failure(errc::bad_payload, std::move(text));
   }
 
   static void append_member(std::string& out, std::string_view name, std::string_view value) {

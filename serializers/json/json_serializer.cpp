@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -89,6 +90,18 @@ void append_metadata(const Headers& headers, std::string& out) {
     separator = ',';
   }
   out += '}';
+}
+
+/// JSON text without the white space between its parts.
+void append_compact(std::string_view json, std::string& out) {
+  bool in_string = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (!in_string && (c == ' ' || c == '\n' || c == '\r' || c == '\t')) continue;
+    out += c;
+    if (c == '"') in_string = !in_string;
+    if (c == '\\') out += json[++i];
+  }
 }
 
 void append_id(std::string_view raw_id, std::string& out) {
@@ -229,9 +242,9 @@ const char* JsonSerializer::read_reply(std::string_view body, spi::ReplyView& ou
 }
 
 Headers JsonSerializer::read_headers(std::string_view raw) const {
-  Headers headers;
+  std::vector<Headers::Entry> headers;
   JsonReader reader(raw);
-  if (reader.peek() != JsonReader::Type::object || !reader.begin_object()) return headers;
+  if (reader.peek() != JsonReader::Type::object || !reader.begin_object()) return {};
   bool first = true;
   bool escaped = false;
   std::string_view raw_key;
@@ -242,13 +255,13 @@ Headers JsonSerializer::read_headers(std::string_view raw) const {
     if (reader.peek() == JsonReader::Type::string) {
       if (!reader.read_string(value)) break;
     } else {
-      nlohmann::ordered_json tree;
-      if (!detail::read_dom(reader, tree)) break;
-      detail::write_dom(value, tree);
+      std::string_view json;
+      if (!reader.skip_value(json)) break;
+      append_compact(json, value);
     }
-    headers.set(key, value);
+    headers.emplace_back(std::move(key), std::move(value));
   }
-  return headers;
+  return Headers::of(std::move(headers));
 }
 
 // ---- values ----------------------------------------------------------------------------------------------------------

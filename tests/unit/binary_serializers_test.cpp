@@ -1,6 +1,9 @@
 // msgpack and cbor: the same promises, so the same tests.
 
+#include <array>
+#include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -9,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
+#include "ferry/detail/codec.hpp"
 #include "serializers/cbor/cbor_serializer.hpp"
 #include "serializers/msgpack/msgpack_serializer.hpp"
 
@@ -110,6 +114,31 @@ TEMPLATE_TEST_CASE("binary: values come back as they went", "", MsgpackSerialize
   CHECK(*serializer.decode_bytes(encoded(serializer, "text")) == "text");
   CHECK(serializer.decode_bytes(encoded(serializer, 5)).failure().code == errc::bad_payload);
   CHECK(serializer.decode(bytes + "x").failure().code == errc::bad_payload);
+}
+
+TEMPLATE_TEST_CASE("binary: a type takes what it takes from JSON text", "", MsgpackSerializer, CborSerializer) {
+  const TestType serializer;
+  const auto refuses = [&](auto type, const json& value) {
+    CAPTURE(value);
+    CHECK_THROWS_AS(detail::decode<decltype(type)>(serializer, encoded(serializer, value)), SerializationError);
+  };
+  refuses(double(), true);
+  refuses(float(), true);
+  refuses(float(), nullptr);
+  refuses(std::array<int, 2>(), {1, 2, 3});
+  refuses(std::array<int, 2>(), {1});
+  refuses(std::array<int, 2>(), {1, 2.5});
+  refuses(std::map<std::string, int>(), {{"a", 2.5}});
+  refuses(std::map<std::string, std::uint8_t>(), {{"a", 256}});
+  refuses(std::map<std::string, int>(), json::array());
+  refuses(std::vector<std::optional<int>>(), {1, 2.5});
+
+  using Nested = std::map<std::string, std::vector<std::optional<std::array<double, 2>>>>;
+  const Nested value{{"a", {std::array{1.0, 2.5}, std::nullopt}}, {"b", {}}};
+  std::string bytes;
+  detail::encode(serializer, value, bytes);
+  CHECK(*serializer.to_json_text(bytes) == R"({"a":[[1,2.5],null],"b":[]})");
+  CHECK(detail::decode<Nested>(serializer, bytes) == value);
 }
 
 TEMPLATE_TEST_CASE("binary: requests and events", "", MsgpackSerializer, CborSerializer) {

@@ -94,6 +94,8 @@ TEST_CASE("a syntax error names line and column", "[config]") {
   CHECK(error_of("").starts_with("math.json: line 1, column 1: syntax error"));
   CHECK(error_of("{ /* open").starts_with("math.json: line 1, column 10: syntax error"));
   CHECK(error_of("{\"a\": \"\xff\"}").starts_with("math.json: line 1, column 8: syntax error"));
+  CHECK(error_of(std::string_view("{}\n // \0 x", 9)) == "math.json: line 2, column 5: a NUL character");
+  CHECK(error_of(std::string_view("{\"a\": 1}\0{", 10)) == "math.json: line 1, column 9: a NUL character");
   CHECK(error_of("{\"a\": 1e999}") == "math.json: number overflow parsing '1e999'");
   CHECK(error_of("{\"a\": \"" + std::string(100'000, 'x')).size() < 500);
 }

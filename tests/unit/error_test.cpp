@@ -204,6 +204,14 @@ TEST_CASE("a remote body that is no JSON is told when asked for", "[error]") {
   }
 }
 
+TEST_CASE("a remote body is all that JSON.parse takes", "[error]") {
+  Failure failure(errc::rejected, "", Fate::confirmed);
+  failure.remote_body = R"({"message":"half \ud83d","limit":1e999})";
+  const RpcError error(failure);
+  CHECK(error.what() == std::string("half \xED\xA0\xBD"));
+  CHECK(error.body()["limit"] == std::numeric_limits<double>::infinity());
+}
+
 TEST_CASE("fates have names", "[error]") {
   CHECK(to_string(Fate::unknown) == "unknown");
   CHECK(to_string(Fate::not_sent) == "not sent");

@@ -253,6 +253,16 @@ TEST_CASE("json: headers that are not text keep their JSON text") {
   CHECK(serializer.read_headers("").empty());
 }
 
+TEST_CASE("json: any number of headers is read at once, the last of a name counting") {
+  std::string text = "{\"k7\":\"first\"";
+  for (int i = 0; i < 300'000; ++i) text += ",\"k" + std::to_string(i) + "\":\"v\"";
+  const Headers headers = serializer.read_headers(text + R"(,"k9":{"a" :"\" b"}})");
+  CHECK(headers.size() == 300'000);
+  CHECK(headers.begin()->first == "k7");
+  CHECK(headers.get("k7") == "v");
+  CHECK(headers.get("k9") == R"({"a":"\" b"})");
+}
+
 TEST_CASE("json: bytes go as a Node Buffer, and come back from one or from text") {
   const std::string bytes("\0\x01\xFF", 3);
   std::string out;

@@ -98,6 +98,22 @@ TEST_CASE("json: straight to a type, or not at all") {
   CHECK(*parse<double>("1e-400") == 0);
 }
 
+TEST_CASE("json: numbers beyond double are infinity or zero by all of their text") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const std::string zeros(400, '0');
+  CHECK(*parse<double>("1" + zeros) == infinity);
+  CHECK(*parse<double>("-1" + zeros + ".5") == -infinity);
+  CHECK(*parse<double>("1" + zeros + "e-1") == infinity);   // still 1e399
+  CHECK(*parse<double>("1" + zeros + "e-400") == 1);
+  CHECK(*parse<double>("0." + zeros + "1") == 0);
+  CHECK(*parse<double>("0." + zeros + "1e1") == 0);
+  CHECK(*parse<double>("0." + zeros + "1e+401") == 1);
+  CHECK(*parse<double>("0." + zeros + "1e1000") == infinity);
+  CHECK(*parse<double>("1e+99999999999999999999") == infinity);
+  CHECK(*parse<double>("12.5E-99999999999999999999") == 0);
+  CHECK(std::signbit(*parse<double>("-1e-400")));
+}
+
 TEST_CASE("json: truthiness is JavaScript's") {
   for (const char* text : {"null", "false", "0", "-0", "0.0", "0e5", "-0.0E-2", "\"\""}) CHECK_FALSE(is_truthy_json(text));
   for (const char* text : {"true", "1", "-1", "0.1", "1e-9", "\"0\"", "\" \"", "{}", "[]"}) CHECK(is_truthy_json(text));

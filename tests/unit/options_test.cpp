@@ -117,6 +117,7 @@ TEST_CASE("a string that holds a number or boolean is one where the table says s
   CHECK(options.size("buffer") == 512);
   CHECK(options.string("host") == "1234");
   CHECK(options.any("native") == "7");
+  CHECK_THROWS_AS(parse({{"port", std::string("4000\0x", 6)}}), ConfigError);
 }
 
 TEST_CASE("an unknown key names the nearest one", "[options]") {

@@ -72,6 +72,26 @@ TEST_CASE("patterns: how they are written in C++") {
   CHECK(two == Pattern::from_json(R"({ "a" : true, "b" : 1.0 })"));
 }
 
+TEST_CASE("patterns: keys that collate equal keep JavaScript's order") {
+  CHECK(ferry::detail::route_of_json(R"({"\u0001":1,"":2})").text == "{\"\x01\":1,\"\":2}");
+  CHECK(ferry::detail::route_of_json(R"({"\u00011":1,"1":2})").text == "{\"1\":2,\"\x01" "1\":1}");   // an index is listed first
+}
+
+TEST_CASE("patterns: numbers that no double holds are null") {
+  CHECK_FALSE(ferry::detail::route_of_json("1e999").ok);
+  CHECK(ferry::detail::lookup_key(R"({"a":-1e999})").text == R"({"a":null})");
+  CHECK(ferry::detail::lookup_key("\"null\"").ok);
+}
+
+TEST_CASE("patterns: a peer's object may have any number of members") {
+  std::string text = "{";
+  for (int i = 0; i < 300'000; ++i) text += "\"k" + std::to_string(i) + "\":1,";
+  text += "\"k0\":2}";
+  // At once: a tree with its keys in a list took minutes.
+  CHECK(ferry::detail::lookup_key(text).text == "[TOO_MANY_KEYS]");
+  CHECK(ferry::detail::lookup_key(R"({"a":1,"a":[{}],"b":"\"","a":{"a":[]}})").text == R"({"a":{"a":{}},"b":"\""})");
+}
+
 TEST_CASE("patterns: what cannot work on the wire is refused") {
   for (const char* text : {"true", "null", "{", "", "{} x", "\"\\x\""}) {
     CAPTURE(text);

@@ -160,7 +160,8 @@ TEST_CASE("tcp framing: lengths are read as parseInt reads them", "[tcp]") {
   CHECK(parse_length("-5") == 0U);
   CHECK(parse_length("-0") == 0U);
   CHECK(parse_length("99999999999999999999999") == std::numeric_limits<std::size_t>::max());
-  for (const char* corrupt : {"", " ", "abc", "+", "-", "+-5", "- 5", "Infinity", "\xE2\x80\x8B" "5", "\xC2\x85" "5"}) {
+  for (const char* corrupt : {"", " ", "abc", "+", "-", "+-5", "- 5", "Infinity", "\xE2\x80\x8B" "5", "\xC2\x85" "5",
+                              "\xE2\x80" "15", "\xE2\x80 5"}) {
     INFO(corrupt);
     CHECK_FALSE(parse_length(corrupt).has_value());
   }

@@ -34,7 +34,7 @@ TEST_CASE("tcp: options out of a URL", "[tcp]") {
         json{{"host", "h"}, {"port", 1}, {"tlsOptions", {{"ca", "a b.pem"}, {"servername", "math"}}}});
   CHECK(tcp::options_from_url("tcp+unix:///run/math.sock") == json{{"path", "/run/math.sock"}});
   for (const char* url : {"http://h", "tcp://", "tcp://h:x", "tcp://h:70000", "tcp://h/p", "tcp://u@h", "tcp://h?ca=x",
-                          "tcp://h?x", "tcp://[::1", "tcp+unix://", "tcp://h%2"}) {
+                          "tcp://h?x", "tcp://[::1", "tcp+unix://", "tcp://h%2", "tcps://h?tlsOptions=x&ca=y"}) {
     INFO(url);
     CHECK_THROWS_AS(tcp::options_from_url(url), ConfigError);
   }

@@ -20,8 +20,9 @@ std::size_t space_at_start(std::string_view text) noexcept {
   for (const std::string_view space : wide) {
     if (text.starts_with(space)) return space.size();
   }
-  const bool general = text.size() >= 3 && text.starts_with("\xE2\x80");
-  return general && static_cast<unsigned char>(text[2]) <= 0x8A ? 3 : 0;   // U+2000 to U+200A, if it is UTF-8 at all
+  if (text.size() < 3 || !text.starts_with("\xE2\x80")) return 0;
+  const auto last = static_cast<unsigned char>(text[2]);
+  return last >= 0x80 && last <= 0x8A ? 3 : 0;   // U+2000 to U+200A
 }
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }

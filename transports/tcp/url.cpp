@@ -68,6 +68,7 @@ void read_query(std::string_view url, std::string_view query, bool tls, nlohmann
     if (equals == std::string_view::npos) bad_url(url, "\"" + std::string(item) + "\" has no value");
     const std::string name = percent_decode(url, item.substr(0, equals));
     const std::string value = percent_decode(url, item.substr(equals + 1));
+    if (name == "tlsOptions") bad_url(url, "TLS is asked for by tcps://, its options by their own names");
     const bool of_tls = std::find(tls_names.begin(), tls_names.end(), name) != tls_names.end();
     if (of_tls && !tls) bad_url(url, "\"" + name + "\" needs tcps://");
     (of_tls ? options["tlsOptions"] : options)[name] = value;

@@ -16,6 +16,8 @@ class Headers {
   using Entry = std::pair<std::string, std::string>;
 
   Headers() = default;
+  /// Any number of headers at once. Of several with one name the last counts, at the place of the first.
+  static Headers of(std::vector<Entry> entries);
 
   /// Replaces the header of that name, or adds it.
   Headers& set(std::string_view name, std::string_view value) {

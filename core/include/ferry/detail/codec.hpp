@@ -1,6 +1,8 @@
 #pragma once
 // C++ values to and from payload bytes, whatever the serializer.
 
+#include <concepts>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,9 +26,34 @@ inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
 
+/// What is read and written directly as a JSON object, or as an array.
+template <class T>
+concept DirectMap = is_direct<T> && requires { typename T::mapped_type; };
+template <class T>
+concept DirectList = is_direct<T> && requires { typename T::value_type; } && !DirectMap<T> && !is_optional<T> &&
+                     !std::convertible_to<const T&, std::string_view>;
+
 void append_payload(const spi::Serializer& serializer, const Payload& payload, std::string& out);
 [[noreturn]] void throw_bad_payload(std::string_view why);
 [[noreturn]] void throw_bad_payload(const JsonReader& reader);
+
+/// Everything that `write_json` takes: nlohmann alone knows no std::optional.
+template <class T>
+nlohmann::json to_tree(const T& value) {
+  if constexpr (is_optional<T>) {
+    return value ? to_tree(*value) : nlohmann::json();
+  } else if constexpr (DirectMap<T>) {
+    nlohmann::json tree = nlohmann::json::object();
+    for (const auto& [key, member] : value) tree[key] = to_tree(member);
+    return tree;
+  } else if constexpr (DirectList<T>) {
+    nlohmann::json tree = nlohmann::json::array();
+    for (const auto& element : value) tree.push_back(to_tree<typename T::value_type>(element));
+    return tree;
+  } else {
+    return value;
+  }
+}
 
 /// Appends `value` in the serializer's format. Throws `SerializationError` if it cannot be encoded.
 template <class T>
@@ -47,10 +74,8 @@ void encode(const spi::Serializer& serializer, const T& value, std::string& out)
         write_json(out, value);
       } else if constexpr (std::is_same_v<U, nlohmann::json>) {
         serializer.encode(value, out);
-      } else if constexpr (is_optional<U>) {
-        serializer.encode(value ? nlohmann::json(*value) : nlohmann::json(), out);
       } else {
-        serializer.encode(nlohmann::json(value), out);
+        serializer.encode(to_tree<U>(value), out);
       }
     } catch (const nlohmann::json::exception& error) {
       throw_bad_payload(error.what());
@@ -58,7 +83,8 @@ void encode(const spi::Serializer& serializer, const T& value, std::string& out)
   }
 }
 
-/// As strict as the direct way from JSON text: nlohmann would cut fractions off and wrap what does not fit.
+/// As strict as the direct way from JSON text: nlohmann would cut fractions off, wrap what does not fit, take true for 1
+/// and leave elements out.
 template <class T>
 T from_tree(const nlohmann::json& tree) {
   if constexpr (is_optional<T>) {
@@ -71,11 +97,23 @@ T from_tree(const nlohmann::json& tree) {
     T out{};
     if (!read_json(reader, out)) throw_bad_payload(reader);
     return out;
-  } else if constexpr (is_direct<T> && requires(T& list, typename T::value_type value) { list.push_back(value); } &&
-                       !std::is_same_v<T, std::string>) {
-    if (!tree.is_array()) throw_bad_payload("expected an array");
+  } else if constexpr (std::floating_point<T>) {
+    if (!tree.is_number()) throw_bad_payload("expected a number");
+    return tree.get<T>();
+  } else if constexpr (DirectMap<T>) {
+    if (!tree.is_object()) throw_bad_payload("expected an object");
     T out;
-    for (const nlohmann::json& element : tree) out.push_back(from_tree<typename T::value_type>(element));
+    for (const auto& [key, member] : tree.items()) out.emplace(key, from_tree<typename T::mapped_type>(member));
+    return out;
+  } else if constexpr (DirectList<T>) {
+    if (!tree.is_array()) throw_bad_payload("expected an array");
+    T out{};
+    if constexpr (requires { out.push_back(from_tree<typename T::value_type>(tree)); }) {
+      for (const nlohmann::json& element : tree) out.push_back(from_tree<typename T::value_type>(element));
+    } else {
+      if (tree.size() != out.size()) throw_bad_payload("expected an array of " + std::to_string(out.size()));
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = from_tree<typename T::value_type>(tree[i]);
+    }
     return out;
   } else {
     return tree.get<T>();

@@ -83,6 +83,9 @@ void unescape_json(std::string_view raw, std::string& out);
 /// True if `text` is one JSON value with nothing but white space around it.
 bool is_json(std::string_view text) noexcept;
 
+/// What ECMAScript makes of a number that no double can hold: zero or infinity, with its sign.
+double nearest_double(std::string_view number) noexcept;
+
 /// JavaScript's truthiness of a JSON value given as text: false for null, false, 0, -0, 0.0e5, "".
 bool is_truthy_json(std::string_view value) noexcept;
 

@@ -190,13 +190,7 @@ inline double to_double(std::string_view token) {
   }
   double out = 0;
   const auto result = std::from_chars(token.data(), token.data() + token.size(), out);
-  if (result.ec == std::errc::result_out_of_range) {
-    const auto exponent = token.find_first_of("eE");
-    const bool tiny = exponent != std::string_view::npos ? token[exponent + 1] == '-' : token.find("0.") < 2;
-    out = tiny ? 0.0 : std::numeric_limits<double>::infinity();
-    if (token[0] == '-') out = -out;
-  }
-  return out;
+  return result.ec == std::errc::result_out_of_range ? nearest_double(token) : out;
 }
 
 template <class Json>

@@ -31,9 +31,15 @@
 #else
 #define FERRY_DEBUG_ ""
 #endif
-#if defined(__SANITIZE_ADDRESS__)
+// GCC defines a macro for each sanitizer; Clang has to be asked.
+#if defined(__has_feature)
+#define FERRY_HAS_FEATURE_(name) __has_feature(name)
+#else
+#define FERRY_HAS_FEATURE_(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || FERRY_HAS_FEATURE_(address_sanitizer)
 #define FERRY_SANITIZER_ "address"
-#elif defined(__SANITIZE_THREAD__)
+#elif defined(__SANITIZE_THREAD__) || FERRY_HAS_FEATURE_(thread_sanitizer)
 #define FERRY_SANITIZER_ "thread"
 #else
 #define FERRY_SANITIZER_ "none"

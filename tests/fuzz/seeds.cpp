@@ -1,0 +1,108 @@
+// Writes the seeds of the fuzz targets: what the golden vectors and the config files of the tests hold, each piece as the
+// targets take it. Usage: ferry_fuzz_seeds TESTS_DIR OUTPUT_DIR
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <iterator>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+class Seeds {
+ public:
+  explicit Seeds(fs::path directory) : directory_(std::move(directory)) {}
+
+  void add(std::initializer_list<const char*> targets, std::string_view content) {
+    std::uint64_t hash = 14695981039346656037U;
+    for (const char c : content) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+    char name[17];
+    std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(hash));
+    for (const char* target : targets) {
+      fs::create_directories(directory_ / target);
+      std::ofstream(directory_ / target / name, std::ios::binary) << content;
+    }
+  }
+
+ private:
+  fs::path directory_;
+};
+
+std::string read(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string bytes_of(const std::string& hex) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  return bytes;
+}
+
+/// An envelope as the binary serializers have it: the pattern is always text.
+void add_binary(Seeds& seeds, json envelope) {
+  if (envelope.is_object() && envelope.contains("pattern") && !envelope["pattern"].is_string()) {
+    envelope["pattern"] = envelope["pattern"].dump();
+  }
+  for (const auto& [target, bytes] : {std::pair("msgpack", json::to_msgpack(envelope)), {"cbor", json::to_cbor(envelope)}}) {
+    seeds.add({target}, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  }
+}
+
+/// Any text of a vector: frames, envelopes, values, patterns.
+void add_text(Seeds& seeds, const std::string& text) {
+  seeds.add({"utf8", "tcp_frames"}, text);
+  const json value = json::parse(text, nullptr, false);
+  if (value.is_discarded()) return seeds.add({"pattern"}, text.substr(0, 200));
+  seeds.add({"json_differential", "json_values", "pattern"}, text);
+  if (!value.is_object()) return;
+  seeds.add({"json_request", "json_reply"}, text);
+  add_binary(seeds, value);
+}
+
+void add_all(Seeds& seeds, const json& vector) {
+  if (vector.is_string()) add_text(seeds, vector.get<std::string>());
+  if (!vector.is_structured()) return;
+  for (const auto& [key, member] : vector.items()) {
+    if (key == "sendHex") {
+      std::string all;
+      for (const json& read : member) all += bytes_of(read.get<std::string>());
+      seeds.add({"utf8", "tcp_frames"}, all);
+    } else if (key == "frame") {
+      const auto frame = member.get<std::string>();
+      seeds.add({"utf8", "tcp_frames"}, frame);
+      add_text(seeds, frame.substr(frame.find('#') + 1));
+    } else if (key.find("ex") == key.npos && key != "about") {   // no hex, whose text is there too
+      add_all(seeds, member);
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: %s TESTS_DIR OUTPUT_DIR\n", argv[0]);
+    return 64;
+  }
+  const fs::path tests = argv[1];
+  Seeds seeds(argv[2]);
+  for (const char* name : {"client-reply-handling", "enhancers", "json-text", "pattern-routes", "redis", "tcp-envelopes",
+                           "tcp-framing", "tcp-server-incoming"}) {
+    add_all(seeds, json::parse(read(tests / "vectors" / (std::string(name) + ".json"))));
+  }
+  for (const fs::path& directory : {tests / "conformance", tests / "../examples/math"}) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
+      if (entry.path().extension() == ".json") seeds.add({"config"}, read(entry.path()));
+    }
+  }
+  return 0;
+}
