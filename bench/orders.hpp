@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <ferry/define_type.hpp>
 
 namespace bench {
 
@@ -14,8 +14,8 @@ struct Order {
   double total = 0;
   bool paid = false;
   std::vector<std::string> items;
-
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Order, id, customer, total, paid, items)
 };
+
+FERRY_DEFINE_TYPE(Order, id, customer, total, paid, items)
 
 }  // namespace bench

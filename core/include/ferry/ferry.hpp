@@ -13,6 +13,7 @@
 #include "ferry/contexts/redis_context.hpp"
 #include "ferry/contexts/rmq_context.hpp"
 #include "ferry/contexts/tcp_context.hpp"
+#include "ferry/define_type.hpp"
 #include "ferry/error.hpp"
 #include "ferry/headers.hpp"
 #include "ferry/log.hpp"

@@ -42,6 +42,10 @@ template <class T>
 nlohmann::json to_tree(const T& value) {
   if constexpr (is_optional<T>) {
     return value ? to_tree(*value) : nlohmann::json();
+  } else if constexpr (Described<T>) {
+    nlohmann::json tree = nlohmann::json::object();
+    ferry_visit_members(value, [&](const char* name, const char*, const auto& member) { tree[name] = to_tree(member); });
+    return tree;
   } else if constexpr (DirectMap<T>) {
     nlohmann::json tree = nlohmann::json::object();
     for (const auto& [key, member] : value) tree[key] = to_tree(member);
@@ -66,8 +70,8 @@ void encode(const spi::Serializer& serializer, const T& value, std::string& out)
   } else {
     if constexpr (!is_direct<std::decay_t<T>> && !is_dom<U> && !std::is_convertible_v<const U&, std::string_view>) {
       static_assert(std::is_constructible_v<nlohmann::json, const U&>,
-                    "ferry: this payload type has no to_json: use NLOHMANN_DEFINE_TYPE_INTRUSIVE, a to_json function, "
-                    "ferry::Bytes or ferry::Payload");
+                    "ferry: this payload type has no to_json: use FERRY_DEFINE_TYPE, NLOHMANN_DEFINE_TYPE_INTRUSIVE, a to_json "
+                    "function, ferry::Bytes or ferry::Payload");
     }
     try {
       if (serializer.json_text()) {
@@ -100,6 +104,19 @@ T from_tree(const nlohmann::json& tree) {
   } else if constexpr (std::floating_point<T>) {
     if (!tree.is_number()) throw_bad_payload("expected a number");
     return tree.get<T>();
+  } else if constexpr (Described<T>) {
+    if (!tree.is_object()) throw_bad_payload("expected an object");
+    T out{};
+    ferry_visit_members(out, [&](const char* name, const char* missing, auto& member) {
+      using Member = std::remove_reference_t<decltype(member)>;
+      const auto found = tree.find(name);
+      if (found != tree.end()) {
+        member = from_tree<Member>(*found);
+      } else if constexpr (!is_optional<Member>) {
+        throw_bad_payload(missing);
+      }
+    });
+    return out;
   } else if constexpr (DirectMap<T>) {
     if (!tree.is_object()) throw_bad_payload("expected an object");
     T out;

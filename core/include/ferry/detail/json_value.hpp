@@ -30,6 +30,14 @@ template <template <class, class, class...> class O, template <class, class...> 
           class F, template <class> class Al, template <class, class> class J, class Bin>
 inline constexpr bool is_dom<nlohmann::basic_json<O, A, S, B, I, U, F, Al, J, Bin>> = true;
 
+struct AnyVisitor {
+  template <class M>
+  void operator()(std::string_view name, const char* missing, M& member) const;
+};
+/// Types of FERRY_DEFINE_TYPE.
+template <class T>
+concept Described = requires(T& value, AnyVisitor visitor) { ferry_visit_members(value, visitor); };
+
 /// Types that are read and written without a tree in between.
 template <class T>
 inline constexpr bool is_direct = std::is_arithmetic_v<T> && !std::is_same_v<T, char> && !std::is_same_v<T, wchar_t>;
@@ -49,6 +57,9 @@ template <class T, class C, class A>
 inline constexpr bool is_direct<std::map<std::string, T, C, A>> = is_direct<T>;
 template <class T, class H, class E, class A>
 inline constexpr bool is_direct<std::unordered_map<std::string, T, H, E, A>> = is_direct<T>;
+
+template <Described T>
+inline constexpr bool is_direct<T> = true;
 
 // ---- writing -------------------------------------------------------------------------------------------------------
 
@@ -137,6 +148,17 @@ void write_map(std::string& out, const Map& map) {
   out += separator == '{' ? "{}" : "}";
 }
 
+template <Described T>
+void write_object(std::string& out, const T& value) {
+  char separator = '{';
+  ferry_visit_members(value, [&](std::string_view name, const char*, const auto& member) {
+    out.append(1, separator).append(1, '"').append(name).append("\":", 2);   // an identifier: nothing to escape
+    write_json(out, member);
+    separator = ',';
+  });
+  out += separator == '{' ? "{}" : "}";
+}
+
 template <class T>
 void write_json(std::string& out, const T& value) {
   if constexpr (std::is_same_v<T, bool>) {
@@ -159,6 +181,8 @@ void write_json(std::string& out, const T& value) {
     write_dom(out, value);
   } else if constexpr (!is_direct<T>) {
     write_dom(out, nlohmann::json(value));
+  } else if constexpr (Described<T>) {
+    write_object(out, value);
   } else if constexpr (requires { typename T::mapped_type; }) {
     write_map(out, value);
   } else if constexpr (requires { value.has_value(); }) {
@@ -324,6 +348,50 @@ bool read_map(JsonReader& reader, T& out) {
   return reader.ok();
 }
 
+template <Described T>
+bool read_object(JsonReader& reader, T& out) {
+  bool first = true;
+  std::string_view key;
+  std::string unescaped;
+  bool escaped = false;
+  std::uint64_t seen = 0;
+  if (!reader.begin_object()) return false;
+  while (reader.next_member(first, key, escaped)) {
+    if (escaped) {
+      unescaped.clear();
+      unescape_json(key, unescaped);
+      key = unescaped;
+    }
+    std::uint64_t bit = 1;
+    bool known = false;
+    bool read = false;
+    ferry_visit_members(out, [&](std::string_view name, const char*, auto& member) {
+      if (!known && name == key) {
+        known = true;
+        seen |= bit;
+        read = read_json(reader, member);
+      }
+      bit <<= 1;
+    });
+    if (!(known ? read : reader.skip_value())) return false;
+  }
+  if (!reader.ok()) return false;
+  ferry_visit_members(out, [&](std::string_view, const char* missing, auto& member) {
+    if ((seen & 1) == 0) {
+      if constexpr (requires { member.reset(); member.has_value(); }) {
+        member.reset();
+      } else {
+        reader.fail(missing);
+      }
+    }
+    seen >>= 1;
+  });
+  return reader.ok();
+}
+
+template <class T>
+T from_tree(const nlohmann::json& tree);
+
 template <class T>
 bool read_json(JsonReader& reader, T& out) {
   if constexpr (std::is_same_v<T, bool>) {
@@ -341,6 +409,13 @@ bool read_json(JsonReader& reader, T& out) {
     return reader.read_string(out);
   } else if constexpr (is_dom<T>) {
     return read_dom(reader, out);
+  } else if constexpr (!is_direct<T>) {   // a member of a struct; throws what `from_json` throws
+    nlohmann::json tree;
+    if (!read_dom(reader, tree)) return false;
+    out = from_tree<T>(tree);
+    return true;
+  } else if constexpr (Described<T>) {
+    return read_object(reader, out);
   } else if constexpr (requires { typename T::mapped_type; }) {
     return read_map(reader, out);
   } else if constexpr (requires { out.has_value(); }) {
