@@ -138,14 +138,16 @@ std::string delivery(const Part& part) {
 }
 
 std::string delivery_text(const Part& part) {
-  if (!part.service) return "events are " + delivery(part) + (delivery(part) == "accepted" ? ", which nobody confirms" : " by the broker");
+  const bool confirmed = part.checked.transport->capabilities().ack;
+  if (!part.service) return confirmed ? "events are confirmed by the broker" : "events are accepted, which nobody confirms";
   return delivery(part) + (part.checked.at_least_once ? ": a message is acknowledged after its handler succeeded" : "");
 }
 
 std::string limits_text(const Part& part) {
   const std::string count = std::to_string(part.checked.at_once);
   if (part.service) return count + " handlers at once, then the transport is held back";
-  return count + " calls in flight, then more are refused; a request has " + std::to_string(part.checked.timeout.count()) + " ms";
+  return count + " calls in flight, then more are refused; a request has " +
+         std::to_string(part.checked.timeout.count()) + " ms";
 }
 
 std::string outcome_text(const Outcome& outcome) {

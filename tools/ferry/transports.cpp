@@ -41,7 +41,9 @@ Inventory take_inventory(const Plugins& plugins) {
 
 std::string schemes_of(const spi::Transport& transport) {
   std::string text;
-  for (const std::string_view scheme : transport.schemes()) text.append(text.empty() ? "" : ", ").append(scheme).append("://");
+  for (const std::string_view scheme : transport.schemes()) {
+    text.append(text.empty() ? "" : ", ").append(scheme).append("://");
+  }
   return text;
 }
 
@@ -54,7 +56,9 @@ std::string reason(const PluginInfo& plugin) {
 std::string table_of(const std::vector<const spi::Transport*>& transports) {
   std::size_t first = 0;
   for (const Promise& promise : promises()) first = std::max(first, promise.words.size());
-  const auto width = [](const spi::Transport* transport) { return static_cast<int>(std::max<std::size_t>(transport->name().size(), 3) + 2); };
+  const auto width = [](const spi::Transport* transport) {
+    return static_cast<int>(std::max<std::size_t>(transport->name().size(), 3) + 2);
+  };
   std::ostringstream out;
   out << std::string(first, ' ') << std::right;
   for (const spi::Transport* transport : transports) out << std::setw(width(transport)) << transport->name();

@@ -20,7 +20,7 @@ struct CheckedPart {
   std::string address;                         ///< without secrets; empty if the transport has no word for it
   bool at_least_once = false;
   bool extensions = true;
-  std::size_t at_once = 0;                     ///< handlers before the transport is held back; of a client, calls before more are refused
+  std::size_t at_once = 0;                     ///< `maxConcurrency` of a service, `maxInFlight` of a client
   std::chrono::milliseconds timeout{};         ///< of a client's requests
 };
 
