@@ -39,26 +39,30 @@ task<Emitted> Event::outcome(OperationPtr event) {
                                                                                                  asio::use_awaitable);
 }
 
+/// Stands for "no waiter, and none is needed": an address that no waiter has.
+Waiter* Event::ended() noexcept {
+  static char mark;
+  return reinterpret_cast<Waiter*>(&mark);
+}
+
+Event::~Event() {
+  Waiter* waiter = waiter_.load(std::memory_order_acquire);
+  if (waiter != ended()) delete waiter;
+}
+
 void Event::on_done(Failure* failure, bool inside_call) {
-  std::unique_ptr<Waiter> waiter;
-  {
-    const std::lock_guard lock(mutex_);
-    done_ = true;
-    if (failure != nullptr) error_ = make_exception(std::move(*failure));
-    waiter = std::move(waiter_);
-  }
-  if (waiter) waiter.release()->complete(core_->loop(), !inside_call);
+  if (failure != nullptr) error_ = make_exception(std::move(*failure));
+  Waiter* waiter = waiter_.exchange(ended(), std::memory_order_acq_rel);
+  if (waiter != nullptr) waiter->complete(core_->loop(), !inside_call);
 }
 
 void Event::wait(std::unique_ptr<Waiter> waiter) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!done_) {
-      waiter_ = std::move(waiter);
-      return;
-    }
+  Waiter* none = nullptr;
+  if (waiter_.compare_exchange_strong(none, waiter.get(), std::memory_order_acq_rel)) {
+    static_cast<void>(waiter.release());
+  } else {
+    waiter.release()->complete(core_->loop(), false);
   }
-  waiter.release()->complete(core_->loop(), false);
 }
 
 namespace {
@@ -91,7 +95,7 @@ Emission Client::start_event(detail::Message&& message) const {
   if (message.fault) return Call<Emitted>(detail::not_encoded(message.fault), core_->loop());
   auto* event = new detail::Event(std::move(message), core_);
   detail::OperationPtr keep(event);
-  event->deadline = std::chrono::steady_clock::now() + event->message.timeout;
+  event->deadline = detail::deadline_in(event->message.timeout);
   core_->start(keep);
   return Call<Emitted>(detail::Event::outcome(std::move(keep)), core_->loop());
 }

@@ -9,6 +9,7 @@
 
 #include <asio/steady_timer.hpp>
 
+#include "ferry/detail/clock.hpp"
 #include "ferry/log.hpp"
 #include "in_flight.hpp"
 #include "reconnect.hpp"
@@ -234,7 +235,7 @@ void ClientCore::on_reply(const spi::ReplyView& reply) {
   }
   if (reply.last) return finish(*op.get(), nullptr);
   if (op->kind == Operation::Kind::stream && op->key != 0) {
-    op->deadline = Clock::now() + op->message.timeout;   // a stream's limit is on the wait for its next value
+    op->deadline = deadline_in(op->message.timeout);   // a stream's limit is on the wait for its next value
     state_->table.set_deadline(op->key, op->deadline);
     if (op->full()) hold_reading(*op.get());
   }
@@ -301,7 +302,7 @@ void ClientCore::drained(OperationPtr operation) {
     return;
   }
   if (operation->holds_reading && operation->key != 0) {
-    operation->deadline = Clock::now() + operation->message.timeout;
+    operation->deadline = deadline_in(operation->message.timeout);
     state_->table.set_deadline(operation->key, operation->deadline);
   }
   release_reading(*operation.get());

@@ -137,6 +137,13 @@ void append_json_number(std::string& out, double value) {
     if (static_cast<double>(whole) == value) return append_json_number(out, whole);
   }
   char text[32];
+  if (std::fabs(value) < 1e15) {   // where the shortest text is no power of ten, ECMAScript writes the same
+    char* const stop = std::to_chars(text, text + sizeof text, value).ptr;
+    if (std::memchr(text, 'e', static_cast<std::size_t>(stop - text)) == nullptr) {
+      out.append(text, static_cast<std::size_t>(stop - text));
+      return;
+    }
+  }
   const char* end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
   // d.ddde±XX → digits and the position of the decimal point (ECMA-262, Number::toString)
   const char* p = text;

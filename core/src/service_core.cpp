@@ -1,12 +1,12 @@
 #include "service_core.hpp"
 
-#include <ctime>
 #include <utility>
 
 #include <asio/post.hpp>
 #include <asio/strand.hpp>
 
 #include "event_chain.hpp"
+#include "ferry/detail/clock.hpp"
 #include "ferry/detail/json_value.hpp"
 #include "ferry/error.hpp"
 #include "ferry/log.hpp"
@@ -18,13 +18,6 @@ std::string pattern_text(const spi::RequestView& view) {
   if (view.pattern_form == spi::RequestView::PatternForm::absent) return "undefined";
   constexpr std::size_t shown = 200;
   return std::string(view.pattern.substr(0, shown)) + (view.pattern.size() > shown ? "…" : "");
-}
-
-/// The steady clock as of the last tick, some milliseconds ago at most: for what is looked at with every message.
-std::chrono::steady_clock::time_point coarse_now() noexcept {
-  timespec time{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-  return std::chrono::steady_clock::time_point(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t most_eager_bytes = 256 * 1024;
+constexpr std::size_t most_eager_bytes = 16 * 1024;
 constexpr std::size_t most_buffers = 64;          // of one gathered write
 constexpr auto stall_check = 100ms;               // congested so long without a byte written: read on
 constexpr auto linger_limit = 1000ms;             // for a peer to end its side after we did
@@ -189,6 +189,8 @@ void Connection::wait_for_room() {
 
 void Connection::write_now() {
   if (state_ == State::shaking_hands || state_ == State::gone) return;
+  untried_ = 0;
+  tried_ = out_.appended();
   std::array<iovec, most_buffers> buffers;
   while (!out_.empty() && !write_blocked_ && !write_error_) {
     const std::size_t count = out_.gather(buffers);

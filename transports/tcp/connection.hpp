@@ -89,9 +89,10 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   const Limits& limits() const noexcept { return limits_; }
   bool text() const noexcept { return text_; }
   bool congested() const noexcept { return congested_.load(std::memory_order_relaxed); }
-  /// After something was appended to `out()`: it leaves at the end of the batch, or of the loop turn.
+  /// After something was appended to `out()`: it leaves at the end of the batch, or of the loop turn; and before that when
+  /// it is enough for the peer to begin with while we go on.
   void appended() {
-    if (out_.bytes() >= eager_bytes_) relieve();
+    if (++untried_ >= eager_messages || out_.appended() - tried_ >= eager_bytes_) relieve();
     if (!in_batch_ && !flush_posted_) post_flush();
   }
   void post_flush();
@@ -145,7 +146,12 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   const spi::Serializer& serializer_;
   const Limits limits_;
   const bool text_;
-  std::size_t eager_bytes_;                    // queued bytes from which we do not wait for the end of the batch
+  // Not yet offered to the system, and how much of it we do not let wait for the end of the batch. bench/: with 256 small
+  // requests in flight, 64 a write are twice as fast as one write for all, because both sides work at the same time.
+  static constexpr unsigned eager_messages = 64;
+  unsigned untried_ = 0;
+  std::uint64_t tried_ = 0;                    // bytes since the start
+  std::size_t eager_bytes_;
   std::unique_ptr<Wire> wire_;
   std::optional<asio::steady_timer> timer_;
   Address peer_address_;

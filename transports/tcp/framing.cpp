@@ -1,5 +1,6 @@
 #include "transports/tcp/framing.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <limits>
@@ -30,6 +31,12 @@ bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 }  // namespace
 
 std::optional<std::size_t> parse_length(std::string_view prefix) noexcept {
+  if (!prefix.empty() && prefix.size() <= 9) {   // digits alone: what every peer sends
+    std::size_t plain = 0;
+    std::size_t digits = 0;
+    while (digits < prefix.size() && is_digit(prefix[digits])) plain = 10 * plain + static_cast<std::size_t>(prefix[digits++] - '0');
+    if (digits == prefix.size()) return plain;
+  }
   while (const std::size_t space = space_at_start(prefix)) prefix.remove_prefix(space);
   const bool negative = prefix.starts_with('-');
   if (negative || prefix.starts_with('+')) prefix.remove_prefix(1);
@@ -115,7 +122,18 @@ void append_length(std::string& out, std::string_view head, std::string_view pay
 
 void append_frame(std::string& out, std::string_view head, std::string_view payload, std::string_view tail, bool text) {
   append_length(out, head, payload, tail, text);
-  out.append(head).append(payload).append(tail);
+  constexpr std::size_t small = 512;
+  const std::size_t body = head.size() + payload.size() + tail.size();
+  if (body > small) {
+    out.append(head).append(payload).append(tail);
+    return;
+  }
+  const std::size_t at = out.size();
+  out.resize(at + body);   // once for all three
+  char* p = out.data() + at;
+  p = std::copy(head.begin(), head.end(), p);
+  p = std::copy(payload.begin(), payload.end(), p);
+  std::copy(tail.begin(), tail.end(), p);
 }
 
 }  // namespace ferry::tcp

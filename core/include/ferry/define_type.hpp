@@ -24,4 +24,5 @@
   inline void to_json(nlohmann::json& tree, const Type& value) { tree = ::ferry::detail::to_tree(value); } \
   inline void from_json(const nlohmann::json& tree, Type& value) { value = ::ferry::detail::from_tree<Type>(tree); }
 
-#define FERRY_VISIT_MEMBER_(member) visit(#member, "the member \"" #member "\" is missing", value.member);
+#define FERRY_VISIT_MEMBER_(member) \
+  visit(::ferry::detail::MemberText{",\"" #member "\":", "the member \"" #member "\" is missing"}, value.member);

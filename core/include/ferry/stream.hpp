@@ -62,7 +62,7 @@ class StreamRequest final : public Operation {
           if (ready) {
             waiter.release()->complete(core_->loop(), false);
           } else if (first) {
-            deadline = std::chrono::steady_clock::now() + message.timeout;
+            deadline = deadline_in(message.timeout);
             core_->start(OperationPtr(this));
           }
         },

@@ -44,7 +44,7 @@ nlohmann::json to_tree(const T& value) {
     return value ? to_tree(*value) : nlohmann::json();
   } else if constexpr (Described<T>) {
     nlohmann::json tree = nlohmann::json::object();
-    ferry_visit_members(value, [&](const char* name, const char*, const auto& member) { tree[name] = to_tree(member); });
+    ferry_visit_members(value, [&](MemberText text, const auto& member) { tree[std::string(text.name())] = to_tree(member); });
     return tree;
   } else if constexpr (DirectMap<T>) {
     nlohmann::json tree = nlohmann::json::object();
@@ -107,13 +107,13 @@ T from_tree(const nlohmann::json& tree) {
   } else if constexpr (Described<T>) {
     if (!tree.is_object()) throw_bad_payload("expected an object");
     T out{};
-    ferry_visit_members(out, [&](const char* name, const char* missing, auto& member) {
+    ferry_visit_members(out, [&](MemberText text, auto& member) {
       using Member = std::remove_reference_t<decltype(member)>;
-      const auto found = tree.find(name);
+      const auto found = tree.find(std::string(text.name()));
       if (found != tree.end()) {
         member = from_tree<Member>(*found);
       } else if constexpr (!is_optional<Member>) {
-        throw_bad_payload(missing);
+        throw_bad_payload(text.missing);
       }
     });
     return out;

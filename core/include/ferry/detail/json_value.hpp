@@ -30,9 +30,16 @@ template <template <class, class, class...> class O, template <class, class...> 
           class F, template <class> class Al, template <class, class> class J, class Bin>
 inline constexpr bool is_dom<nlohmann::basic_json<O, A, S, B, I, U, F, Al, J, Bin>> = true;
 
+/// Of a member of a struct, from FERRY_DEFINE_TYPE: `,"id":` and what to say when it is missing.
+struct MemberText {
+  std::string_view key;
+  const char* missing;
+  constexpr std::string_view name() const noexcept { return key.substr(2, key.size() - 4); }
+};
+
 struct AnyVisitor {
   template <class M>
-  void operator()(std::string_view name, const char* missing, M& member) const;
+  void operator()(MemberText text, M& member) const;
 };
 /// Types of FERRY_DEFINE_TYPE.
 template <class T>
@@ -150,13 +157,13 @@ void write_map(std::string& out, const Map& map) {
 
 template <Described T>
 void write_object(std::string& out, const T& value) {
-  char separator = '{';
-  ferry_visit_members(value, [&](std::string_view name, const char*, const auto& member) {
-    out.append(1, separator).append(1, '"').append(name).append("\":", 2);   // an identifier: nothing to escape
+  out += '{';
+  std::size_t skip = 1;   // the comma of the first
+  ferry_visit_members(value, [&](MemberText text, const auto& member) {
+    out += text.key.substr(std::exchange(skip, 0));   // an identifier: nothing to escape
     write_json(out, member);
-    separator = ',';
   });
-  out += separator == '{' ? "{}" : "}";
+  out += '}';
 }
 
 template <class T>
@@ -365,8 +372,8 @@ bool read_object(JsonReader& reader, T& out) {
     std::uint64_t bit = 1;
     bool known = false;
     bool read = false;
-    ferry_visit_members(out, [&](std::string_view name, const char*, auto& member) {
-      if (!known && name == key) {
+    ferry_visit_members(out, [&](MemberText text, auto& member) {
+      if (!known && text.name() == key) {
         known = true;
         seen |= bit;
         read = read_json(reader, member);
@@ -376,12 +383,12 @@ bool read_object(JsonReader& reader, T& out) {
     if (!(known ? read : reader.skip_value())) return false;
   }
   if (!reader.ok()) return false;
-  ferry_visit_members(out, [&](std::string_view, const char* missing, auto& member) {
+  ferry_visit_members(out, [&](MemberText text, auto& member) {
     if ((seen & 1) == 0) {
       if constexpr (requires { member.reset(); member.has_value(); }) {
         member.reset();
       } else {
-        reader.fail(missing);
+        reader.fail(text.missing);
       }
     }
     seen >>= 1;

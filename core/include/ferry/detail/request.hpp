@@ -1,9 +1,9 @@
 #pragma once
 // The typed part of `send` and `emit`.
 
+#include <atomic>
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -15,6 +15,7 @@
 
 #include "ferry/call.hpp"
 #include "ferry/detail/client_core.hpp"
+#include "ferry/detail/clock.hpp"
 #include "ferry/detail/codec.hpp"
 #include "ferry/detail/operation.hpp"
 #include "ferry/detail/waiter.hpp"
@@ -130,7 +131,7 @@ class Request final : public Operation {
       return;
     }
     waiter_ = std::move(waiter);
-    deadline = std::chrono::steady_clock::now() + message.timeout;
+    deadline = deadline_in(message.timeout);
     core_->start(OperationPtr(this));
   }
 
@@ -156,6 +157,7 @@ class Request final : public Operation {
 class Event final : public Operation {
  public:
   Event(Message&& m, std::shared_ptr<ClientCore> core) : Operation(Kind::event, std::move(m)), core_(std::move(core)) {}
+  ~Event() override;
 
   /// Its outcome as a coroutine that has not begun.
   static task<Emitted> outcome(OperationPtr event);
@@ -167,12 +169,11 @@ class Event final : public Operation {
   struct Deliver;
   struct Wait;
   void wait(std::unique_ptr<Waiter> waiter);
+  static Waiter* ended() noexcept;
 
   std::shared_ptr<ClientCore> core_;
-  std::mutex mutex_;   // the outcome and who waits for it may come from two threads
-  std::unique_ptr<Waiter> waiter_;
   std::exception_ptr error_;
-  bool done_ = false;
+  std::atomic<Waiter*> waiter_{nullptr};   // the outcome (`ended`) and who waits for it may come from two threads
 };
 
 }  // namespace detail
