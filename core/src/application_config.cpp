@@ -142,7 +142,7 @@ ClientConfig read_client(const std::string& name, const Options& options, const 
     if (transport_options.is_object()) {
       from_url.update(transport_options);
     } else if (!transport_options.is_null()) {
-      spi::config_error(options.place("options"), transport_options.dump(), "expected an object");
+      spi::config_error(options.place("options"), "found " + transport_options.dump(), "expected an object");
     }
     transport_options = std::move(from_url);
   } else {

@@ -8,8 +8,8 @@
 #include "catch.hpp"
 #include "ferry/define_type.hpp"
 #include "ferry/error.hpp"
-#include "json_serializer.hpp"
-#include "msgpack_serializer.hpp"
+#include "serializers/json/json_serializer.hpp"
+#include "serializers/msgpack/msgpack_serializer.hpp"
 
 namespace shop {
 
