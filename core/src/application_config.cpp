@@ -71,13 +71,15 @@ Options read_table(const Config& config, spi::OptionTable table, const nlohmann:
   return Options::parse(value, table, ConfigPlace{config.file(), std::move(pointer)});
 }
 
-/// Plugins are looked for by what stands in the config, so their refusals say where that is.
+/// Plugins are looked for, and URLs read, by what stands in the config, so a refusal says where that is.
 template <class F>
 auto at(const ConfigPlace& place, F find) {
   try {
     return find();
   } catch (const PluginError& error) {
     throw PluginError(errc::plugin_refused, place.text() + ": " + error.what(), Fate::not_sent);
+  } catch (const ConfigError& error) {
+    throw ConfigError(errc::bad_config, place.text() + ": " + error.what(), Fate::not_sent);
   }
 }
 
@@ -137,7 +139,7 @@ ClientConfig read_client(const std::string& name, const Options& options, const 
   if (options.given("url")) {
     const std::string url = options.string("url");
     client.transport = at(options.place("url"), [&] { return &plugins.transport_for_url(url); });
-    nlohmann::json from_url = client.transport->options_from_url(url);
+    nlohmann::json from_url = at(options.place("url"), [&] { return client.transport->options_from_url(url); });
     if (transport_options.is_object()) {
       from_url.update(transport_options);
       transport_options = std::move(from_url);
