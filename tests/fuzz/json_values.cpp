@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ferry/detail/codec.hpp"
+#include "ferry/detail/utf.hpp"
 #include "json_reference.hpp"
 #include "serializers/cbor/cbor_serializer.hpp"
 #include "serializers/json/json_serializer.hpp"
@@ -184,7 +185,8 @@ void check_written_number(std::string_view input) {
 }
 
 /// A tree is written as it is read; writing what was written changes nothing.
-void check_tree(std::string_view text) {
+void check_tree(std::string_view input) {
+  const std::string text = detail::replace_invalid_utf8(input);   // which would change the order of keys
   const std::optional<json> tree = decode<json>(json_serializer, text);
   FUZZ_CHECK(tree.has_value() == detail::is_json(text));
   if (!tree) return;

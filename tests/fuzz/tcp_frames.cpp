@@ -197,7 +197,7 @@ void check_writing(std::string_view input, bool text, std::uint64_t choice) {
   while (!input.empty()) {
     std::string payload(input.substr(0, 1 + random() % 64));
     input.remove_prefix(std::min(input.size(), payload.size()));
-    if (random() % 16 == 0) payload.resize(payload.size() + 16 * 1024, 'x');   // large enough to be taken over
+    if (random() % 64 == 0) payload.resize(payload.size() + 16 * 1024, 'x');   // large enough to be taken over
     const bool direct = random() % 2 == 0;
     (direct ? expected : spliced).push_back({Status::frame, units_of('{' + payload + '}', text)});
     (direct ? queue : other).append_frame("{", payload, "}", text);   // bodies end in ASCII

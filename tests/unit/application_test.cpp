@@ -46,6 +46,8 @@ TEST_CASE("application: wrong keys, types and values name file, pointer, what wa
   CHECK_THAT(start_error({{"clients", {{"C", json::object()}}}}), Contains("neither url nor transport"));
   CHECK_THAT(start_error({{"clients", {{"C", {{"url", "tcp://localhost:1"}, {"options", 5}}}}}}),
              Contains("app.json: /clients/C/options: found 5"));
+  CHECK_THAT(start_error({{"clients", {{"C", {{"url", "tcp://localhost:x"}}}}}}),
+             Contains("app.json: /clients/C/url: \"tcp://localhost:x\": \"x\" is no port"));
   CHECK_THAT(start_error({{"clients", {{"C", {{"url", "nope://x"}}}}}}), Contains("/clients/C/url") && Contains("nope://"));
 }
 

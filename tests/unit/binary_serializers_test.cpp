@@ -133,6 +133,10 @@ TEMPLATE_TEST_CASE("binary: a type takes what it takes from JSON text", "", Msgp
   refuses(std::map<std::string, int>(), json::array());
   refuses(std::vector<std::optional<int>>(), {1, 2.5});
 
+  std::string large;
+  serializer.encode(4073176015161166e1, large);
+  CHECK(detail::decode<std::int64_t>(serializer, large) == detail::decode_json<std::int64_t>("4073176015161166e1"));
+
   using Nested = std::map<std::string, std::vector<std::optional<std::array<double, 2>>>>;
   const Nested value{{"a", {std::array{1.0, 2.5}, std::nullopt}}, {"b", {}}};
   std::string bytes;

@@ -95,10 +95,14 @@ T from_tree(const nlohmann::json& tree) {
     if (tree.is_null()) return std::nullopt;
     return from_tree<typename T::value_type>(tree);
   } else if constexpr (std::integral<T> && !std::is_same_v<T, bool>) {
+    T out{};
+    if (tree.is_number_float()) {   // whose text would not be all of it from 2^53 on
+      if (const char* fault = to_integer(tree.get<double>(), out)) throw_bad_payload(fault);
+      return out;
+    }
     std::string text;
     write_dom(text, tree);
     JsonReader reader(text);
-    T out{};
     if (!read_json(reader, out)) throw_bad_payload(reader);
     return out;
   } else if constexpr (std::floating_point<T>) {

@@ -294,21 +294,25 @@ bool read_dom(JsonReader& reader, Json& out) {
   return reader.fail("the text ends too early or is no JSON");
 }
 
+/// Null, or why `value` is none of these integers.
+template <std::integral T>
+const char* to_integer(double value, T& out) {
+  if (value != std::floor(value)) return "expected an integer, found a fraction";
+  const double low = static_cast<double>(std::numeric_limits<T>::min());
+  const double high = static_cast<double>(std::numeric_limits<T>::max());
+  if (!(value >= low && value < high + (std::numeric_limits<T>::digits > 53 ? 0.0 : 1.0))) return "an integer out of range";
+  out = static_cast<T>(value);
+  return nullptr;
+}
+
 template <std::integral T>
 bool read_integer(JsonReader& reader, T& out) {
   std::string_view token;
   if (!reader.read_number(token)) return false;
   const auto result = std::from_chars(token.data(), token.data() + token.size(), out);
   if (result.ec == std::errc{} && result.ptr == token.data() + token.size()) return true;
-  const double value = to_double(token);   // 1e3 and 7.0 are integers too
-  if (value != std::floor(value)) return reader.fail("expected an integer, found a fraction");
-  const double low = static_cast<double>(std::numeric_limits<T>::min());
-  const double high = static_cast<double>(std::numeric_limits<T>::max());
-  if (!(value >= low && value < high + (std::numeric_limits<T>::digits > 53 ? 0.0 : 1.0))) {
-    return reader.fail("an integer out of range");
-  }
-  out = static_cast<T>(value);
-  return true;
+  const char* const fault = to_integer(to_double(token), out);   // 1e3 and 7.0 are integers too
+  return fault == nullptr || reader.fail(fault);
 }
 
 template <class T>
