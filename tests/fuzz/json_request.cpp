@@ -1,5 +1,6 @@
 // Requests as JSON: nothing read lies outside the body, and what was read, written again, reads the same.
 
+#include <chrono>
 #include <string>
 
 #include "ferry/detail/json_reader.hpp"
@@ -38,6 +39,20 @@ void check_headers(const Headers& headers, std::string_view raw) {
     const auto found = tcp::find_header(serializer, raw, name);
     if (found) FUZZ_CHECK(detail::is_json('"' + *found + '"'));
   }
+}
+
+/// What a client tells of its deadline is no deadline, or one that can be added to a clock's time.
+void check_timeout(std::string_view raw) {
+  using tcp::TimeoutNotice;
+  TimeoutNotice notice;
+  notice.read(serializer, raw);
+  const auto value = notice.value();
+  FUZZ_CHECK(value == TimeoutNotice::none || (value.count() >= 0 && value <= std::chrono::hours(24 * 365)));
+  if (value == TimeoutNotice::none) return;
+  TimeoutNotice again;
+  const std::string name(tcp::timeout_header);
+  again.read(serializer, "{\"" + name + "\":\"" + TimeoutNotice::text(value) + "\"}");
+  FUZZ_CHECK(again.value() == value);
 }
 
 std::optional<Pattern> pattern_of(const RequestView& view) {
@@ -84,6 +99,7 @@ void run(std::string_view input) {
   if (!detail::is_valid_utf8(input)) return;   // what is written always is
   const Headers headers = serializer.read_headers(view.headers);
   check_headers(headers, view.headers);
+  check_timeout(view.headers);
   const std::optional<Pattern> pattern = pattern_of(view);
   if (!pattern) return;
   for (const bool as_route : {true, false}) check_round_trip(view, *pattern, headers, as_route);

@@ -157,6 +157,11 @@ void check_lookup(std::string_view text, const Pattern* pattern) {
   }
   if (pattern != nullptr) router.add({*pattern, true, handler});
   FUZZ_CHECK(find(router, Form::text, text) == find_slowly(router, detail::lookup_key(text)));
+  const auto unreachable = router.unreachable();
+  for (const auto& entry : router.entries()) {
+    const bool found = find(router, Form::text, entry->route) == entry.get();
+    FUZZ_CHECK(found == (std::find(unreachable.begin(), unreachable.end(), entry->route) == unreachable.end()));
+  }
   if (pattern == nullptr) return;
 
   detail::JsonReader reader(text);
