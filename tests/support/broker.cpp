@@ -4,7 +4,9 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <stdexcept>
 #include <string_view>
@@ -46,8 +48,12 @@ const Kind& kind_of(std::string_view name) {
 
 }  // namespace
 
-Broker::Broker(std::string name, const std::string& configuration, bool durable)
+Broker::Broker(std::string name, std::string configuration, bool durable)
     : name_(std::move(name)), durable_(durable), port_(free_port()) {
+  constexpr std::string_view variable = "${PORT}";
+  for (std::size_t at = 0; (at = configuration.find(variable, at)) != std::string::npos;) {
+    configuration.replace(at, variable.size(), std::to_string(port_));
+  }
   directory_.write(name_ + "/port", std::to_string(port_) + "\n");
   if (!configuration.empty()) directory_.write(name_ + "/extra.conf", configuration + "\n");
   start();
@@ -72,7 +78,7 @@ bool Broker::answers() const {
   if (error || kind.hears.empty()) return !error;
   std::array<char, 64> answer;
   const ssize_t size = recv(socket.native_handle(), answer.data(), answer.size(), 0);
-  if (size <= 0) return false;
+  if (size <= 0) return size == 0 || errno == ECONNRESET;   // it wants TLS: it is up
   const std::string_view said(answer.data(), static_cast<std::size_t>(size));
   return said.starts_with(kind.hears) || said.starts_with("-NOAUTH");   // it has passwords: it is up
 }

@@ -17,8 +17,8 @@ namespace ferry::test {
 class Broker {
  public:
   /// As `scripts/brokers run` knows it: `redis`, `nats` (with JetStream), `mosquitto`. `configuration` is added to its
-  /// own; `durable`: Redis has on disk what it confirms. Answers when this returns.
-  explicit Broker(std::string name, const std::string& configuration = {}, bool durable = false);
+  /// own, with the port for `${PORT}`; `durable`: Redis has on disk what it confirms. Answers when this returns.
+  explicit Broker(std::string name, std::string configuration = {}, bool durable = false);
   ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
