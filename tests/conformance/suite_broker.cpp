@@ -162,7 +162,6 @@ TEST_CASE("an event whose handler failed comes again") {
 }
 
 TEST_CASE("a pattern with a wildcard") {
-  Watched<std::vector<int>> heard;
   World world;
   const auto [pattern, route] = world.wildcard();
   world.serve([&, pattern = pattern](Application& app) {
