@@ -37,10 +37,9 @@ Failure remote_failure(const spi::Serializer& serializer, std::string_view error
   auto text = serializer.to_json_text(error);
   Failure failure(errc::rejected, "", Fate::confirmed);
   failure.remote_body = text ? std::move(*text) : std::string("null");
-  // NestJS's words: of a service without such a handler, and of a client whose broker knows of no service at all.
-  constexpr std::string_view unmatched = "\"There is no matching message handler defined in the remote service.\"";
-  constexpr std::string_view nobody = "\"Empty response. There are no subscribers listening to that message (";
-  if (failure.remote_body == unmatched || failure.remote_body.starts_with(nobody)) failure.code = errc::no_handler;
+  if (failure.remote_body == "\"There is no matching message handler defined in the remote service.\"") {
+    failure.code = errc::no_handler;
+  }
   return failure;
 }
 

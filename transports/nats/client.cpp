@@ -102,7 +102,7 @@ void Client::close(std::chrono::milliseconds limit, std::function<void()> done) 
 }
 
 spi::NativeHandle Client::native() noexcept {
-  return connection_ ? spi::NativeHandle::of(connection_->handle()) : spi::NativeHandle{};
+  return connection_ ? spi::NativeHandle::of(connection_->handle_place()) : spi::NativeHandle{};
 }
 
 // --- out ------------------------------------------------------------------------------------------------------------
@@ -252,19 +252,11 @@ void Client::take_reply(Slot& slot, natsMsg* message) {
   sink_.on_reply(reply);
 }
 
-/// Nobody listens. As NestJS, but told as what it is.
 void Client::refuse(Slot& slot) {
   const std::string id = slot.id;
-  const std::string route = slot.route;
+  const Failure failure = no_responders(slot.route);
   inbox_->release(slot);
-  std::string error;
-  environment_.serializer->encode(no_responders(route).detail, error);
-  spi::ReplyView reply;
-  reply.id = id;
-  reply.failed = true;
-  reply.error = error;
-  reply.last = true;
-  sink_.on_reply(reply);
+  sink_.on_request_failed(id, failure);
 }
 
 void Client::take_confirmation(Slot& slot, natsMsg* message) {

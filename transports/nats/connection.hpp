@@ -70,6 +70,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
 
   natsConnection* handle() const noexcept { return handle_; }
+  /// For `unwrap<natsConnection*>()`: the type itself is incomplete, and has no type information.
+  natsConnection** handle_place() noexcept { return &handle_; }
   const spi::Loop& loop() const noexcept { return loop_; }
   /// Where it is connected to, without secrets; and its servers, the discovered ones included.
   const std::string& url() const noexcept { return url_; }

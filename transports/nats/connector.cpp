@@ -54,10 +54,10 @@ void Connector::start(Done done) {
   timer_.expires_after(settings_.timeout * static_cast<int>(servers_.size()) + slack);
   timer_.async_wait([self = shared_from_this()](std::error_code error) {
     if (error) return;
-    const Done done = std::move(self->done_);
+    const Done tell = std::move(self->done_);
     self->cancel();
     const Failure failure(make_code(NATS_TIMEOUT), "cannot connect to " + self->place() + ": no answer in time", Fate::not_sent);
-    if (done) done(&failure, nullptr, nullptr);
+    if (tell) tell(&failure, nullptr, nullptr);
   });
   std::thread([self = shared_from_this()] { self->run(); }).detach();
 }

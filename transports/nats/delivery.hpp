@@ -86,13 +86,13 @@ class NatsDelivery final : public spi::Delivery, public NatsContext, public deta
   TransportContext* context() noexcept override { return this; }
 
   // NatsContext
-  std::string subject() const override { return std::string(subject_); }
-  Headers headers_of_message() const { return native_; }
+  std::string subject() const override { return std::string(subject_); }   // `headers` is both's
 
   // For the service, on its loop, before anybody else sees it.
   spi::RequestView& received() noexcept { return view_; }
   std::string& scratch() noexcept { return scratch_; }
   natsMsg* message() const noexcept { return message_.get(); }
+  const Headers& native_headers() const noexcept { return native_; }
   void set_subject(std::string_view subject) noexcept { subject_ = subject; }
   void set_deadline(std::chrono::steady_clock::time_point when) noexcept { deadline_ = when; }
   void set_settler(std::shared_ptr<Settler> settler) noexcept { settler_ = std::move(settler); }

@@ -1,5 +1,7 @@
 #include "transports/nats/error.hpp"
 
+#include <nlohmann/json.hpp>
+
 namespace ferry::nats {
 namespace {
 
@@ -52,6 +54,7 @@ Failure no_responders(std::string_view route) {
   // NestJS's words. No server knows a subscriber: nobody has seen the message.
   Failure failure(errc::no_handler, "Empty response. There are no subscribers listening to that message (\"" +
                                         std::string(route) + "\")", Fate::not_sent);
+  failure.remote_body = nlohmann::json(failure.detail).dump();   // for those who look for it where NestJS has it
   return failure;
 }
 
