@@ -305,7 +305,7 @@ TEST_CASE("a service does not start without its broker") {
   try {
     world.serve(add_echo);
     FAIL("there is no broker");
-  } catch (const ConfigError& error) {
+  } catch (const ConnectionError& error) {
     CHECK(error.code() == errc::not_connected);
     CHECK_THAT(error.what(), Catch::Contains("/services/suite/options"));
   }
