@@ -54,7 +54,7 @@ void Client::connected(const std::shared_ptr<Connection>& connection, natsConnec
   connection_->open(handle, *this);
   discovered_ = connection_->known_servers();
   inbox_ = std::make_unique<Inbox>(connection_, settings_.link.inbox_prefix);
-  message_id_prefix_ = inbox_->prefix();
+  message_id_prefix_ = std::string(own_message_id) + inbox_->prefix();
   peer_is_ferry_ = false;
   if (!settings_.stream) return ready();
   setup_ = std::make_shared<StreamSetup>(*connection_, *inbox_, *settings_.stream, settings_.link.timeout);

@@ -4,6 +4,7 @@
 
 #include "transports/common/extension.hpp"
 #include "transports/nats/error.hpp"
+#include "transports/nats/stream.hpp"
 
 namespace ferry::nats {
 namespace {
@@ -78,6 +79,8 @@ Headers NatsDelivery::headers() const {
   Headers headers = Delivery::headers();
   for (const auto& [name, value] : native_) headers.set(name, value);
   extension::strip_own_headers(headers);
+  const auto id = headers.get(message_id_header);
+  if (id && id->starts_with(own_message_id)) headers.erase(message_id_header);
   return headers;
 }
 

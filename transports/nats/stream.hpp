@@ -22,7 +22,9 @@
 
 namespace ferry::nats {
 
+/// By it the stream knows an event that it has already: the user's, or one of ours, which begins so.
 inline constexpr const char* message_id_header = "Nats-Msg-Id";
+inline constexpr std::string_view own_message_id = "ferry.";
 
 /// The stream's answer to an event: nothing if it has stored it. Null stands for "no responders".
 std::optional<Failure> confirmation_failure(const natsMsg* message, const StreamSettings& settings);
