@@ -249,13 +249,14 @@ void Server::take_cancels() {
 }
 
 void Server::take(MessagePtr message, const Route& route) {
+  // A wildcard may hear what was meant for `take_cancels`.
+  if (environment_.extensions && natsMsg_GetSubject(message.get()) == extension::cancel_pattern) return;
   auto* const made = new NatsDelivery(live_, std::move(message));
   const spi::DeliveryPtr delivery(made);
   if (const char* why = transports::read_broker_message(*environment_.serializer, body_of(made->message()), route.pattern,
                                                         transports::Unreadable::is_an_error, made->received(), made->scratch())) {
     return live_->report(Failure(errc::bad_message, "a message on " + made->subject() + " cannot be read: " + why));
   }
-  // A reply to a request of ours that came back by a wildcard has an id, and nobody to answer to.
   if (made->view().has_id && environment_.extensions) take_request(*made);
   sink_.on_message(delivery);
 }
