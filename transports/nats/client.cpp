@@ -246,8 +246,8 @@ void Client::take_reply(Slot& slot, natsMsg* message) {
   }
   // Another id: the late answer to a request that used this slot before, by a second service perhaps.
   if (!reply.id.empty() && reply.id != slot.id) return;
-  const std::string id = slot.id;   // the slot may be free, and used again, before the sink has returned
-  reply.id = id;
+  reply_id_ = slot.id;   // the slot may be free, and used again, before the sink has returned
+  reply.id = reply_id_;
   if (reply.last || reply.failed) inbox_->release(slot);
   sink_.on_reply(reply);
 }

@@ -75,6 +75,7 @@ class Client final : public spi::ClientTransport, private Connection::Owner {
   std::string body_;                           // reused for every message
   std::string tail_;
   std::string subject_;
+  std::string reply_id_;
   Headers headers_;
   std::deque<Emitted> emitted_;                // in the order they were queued
 };

@@ -92,6 +92,8 @@ natsStatus Connection::install(natsOptions* options) {
 void Connection::open(natsConnection* handle, Owner& owner) {
   handle_ = handle;
   owner_ = &owner;
+  natsStatistics* statistics = nullptr;
+  if (natsStatistics_Create(&statistics) == NATS_OK) statistics_.reset(statistics);
   max_payload_ = natsConnection_GetMaxPayload(handle);
   std::array<char, 1024> url{};
   if (natsConnection_GetConnectedUrl(handle, url.data(), url.size()) == NATS_OK) url_ = without_secrets(url.data());
@@ -274,12 +276,21 @@ void Connection::readable() {
   in_turn_ = true;
   natsConnection_ProcessReadEvent(handle_);
   const bool closed = natsConnection_IsClosed(handle_);
+  count_arrived();
   if (owner_ != nullptr) owner_->on_input();   // also what came before the end
   in_turn_ = false;
   if (ended()) return;
   if (closed) return lose();
   flush();
+  spent_.tidy();
   wait_readable();
+}
+
+void Connection::count_arrived() {
+  const std::uint64_t before = messages_in_;
+  const bool known = natsConnection_GetStats(handle_, statistics_.get()) == NATS_OK &&
+                     natsStatistics_GetCounts(statistics_.get(), &messages_in_, nullptr, nullptr, nullptr, nullptr) == NATS_OK;
+  arrived_ = known ? messages_in_ - before : std::uint64_t{1} << 32;
 }
 
 /// The library blocks in the middle of a TLS record. So it reads only whole ones, which the system waits for.

@@ -91,6 +91,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void hold(bool held);
   /// Calls `done` when the server has seen all that was sent before, and its answers have come; or with what went wrong.
   void round_trip(std::chrono::milliseconds limit, std::function<void(natsStatus)> done);
+  /// Messages that the last read brought, for all subscriptions together.
+  std::uint64_t arrived() const noexcept { return arrived_; }
   void discard(MessagePtr message) { spent_.add(std::move(message)); }
 
  private:
@@ -118,6 +120,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void wait_readable();
   void readable();
   bool tls_record_is_complete();
+  void count_arrived();
   void wait_writable();
   void flush();
   void count_written();
@@ -154,6 +157,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool held_ = false;                      // by the owner
   bool choked_ = false;                    // too much is queued to be written
   SpentMessages spent_;
+  std::unique_ptr<natsStatistics, void (*)(natsStatistics*)> statistics_{nullptr, &natsStatistics_Destroy};
+  std::uint64_t messages_in_ = 0;
+  std::uint64_t arrived_ = 0;
   std::vector<std::pair<std::uint64_t, std::function<void(natsStatus)>>> round_trips_;
   std::uint64_t next_round_trip_ = 0;
   std::function<void()> ending_;           // `end_gently` waits until everything was handed to the library

@@ -40,6 +40,7 @@ class LiveMessages : public std::enable_shared_from_this<LiveMessages> {
 
   /// The caller of the request with this raw id waits no longer.
   void give_up(std::string_view id);
+  void tidy() { spent_.tidy(); }
   /// Ends a message that nobody points to any more.
   void bury(NatsDelivery* delivery) noexcept;
 

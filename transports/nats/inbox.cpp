@@ -44,8 +44,11 @@ Inbox::Slot* Inbox::take(Failure& failure) {
   Slot* const slot = free_.back();
   if (slot->subscription_ == nullptr && !subscribe(*slot, failure)) return nullptr;
   free_.pop_back();
-  slot->index_ = used_.size();
-  used_.push_back(slot);
+  clear(*slot);
+  slot->next_ = nullptr;
+  slot->previous_ = newest_;
+  (newest_ != nullptr ? newest_->next_ : oldest_) = slot;
+  newest_ = slot;
   return slot;
 }
 
@@ -53,38 +56,52 @@ void Inbox::put_back(Slot& slot) {
   ++slot.turn_;
   slot.id.clear();
   slot.answered = nullptr;
-  used_.back()->index_ = slot.index_;
-  used_[slot.index_] = used_.back();
-  used_.pop_back();
+  (slot.previous_ != nullptr ? slot.previous_->next_ : oldest_) = slot.next_;
+  (slot.next_ != nullptr ? slot.next_->previous_ : newest_) = slot.previous_;
   free_.push_back(&slot);
 }
+
+void Inbox::release(Slot& slot) { put_back(slot); }
 
 void Inbox::retire(Slot& slot) {
   natsSubscription_Destroy(std::exchange(slot.subscription_, nullptr));
   put_back(slot);
 }
 
+/// What came for those who had the slot before, such as the answer of a second service.
+void Inbox::clear(Slot& slot) {
+  int messages = 0;
+  if (natsSubscription_GetPending(slot.subscription_, &messages, nullptr) != NATS_OK) return;
+  for (; messages > 0; --messages) {
+    natsMsg* raw = nullptr;
+    if (natsSubscription_NextMsg(&raw, slot.subscription_, 0) == NATS_OK) connection_->discard(MessagePtr(raw));
+  }
+}
+
 Inbox::Slot* Inbox::find(std::string_view id) noexcept {
-  for (Slot* slot : used_) {
+  for (Slot* slot = oldest_; slot != nullptr; slot = slot->next_) {
     if (slot->use == Slot::Use::request && slot->id == id) return slot;
   }
   return nullptr;
 }
 
+/// Answers mostly come in the order of the questions. So it looks from the oldest on, and no further than for as many
+/// messages as have come: all slots in use were empty before.
 void Inbox::drain(const Take& take) {
   ready_.clear();
-  for (Slot* slot : used_) {
+  std::uint64_t left = connection_->arrived();
+  for (Slot* slot = oldest_; slot != nullptr && left > 0; slot = slot->next_) {
     int messages = 0;
-    if (natsSubscription_GetPending(slot->subscription_, &messages, nullptr) == NATS_OK && messages > 0) ready_.push_back(slot);
+    if (natsSubscription_GetPending(slot->subscription_, &messages, nullptr) != NATS_OK || messages <= 0) continue;
+    ready_.emplace_back(slot, messages);
+    left -= std::min(left, static_cast<std::uint64_t>(messages));
   }
   // What is taken may release slots and take others. A slot itself stays.
-  for (std::size_t i = 0; i < ready_.size(); ++i) drain(*ready_[i], take);
+  for (const auto& [slot, messages] : ready_) drain(*slot, messages, take);
 }
 
-void Inbox::drain(Slot& slot, const Take& take) {
+void Inbox::drain(Slot& slot, int messages, const Take& take) {
   const std::uint64_t turn = slot.turn_;
-  int messages = 0;
-  if (natsSubscription_GetPending(slot.subscription_, &messages, nullptr) != NATS_OK) return;
   for (; messages > 0 && slot.turn_ == turn; --messages) {
     natsMsg* raw = nullptr;
     const natsStatus status = natsSubscription_NextMsg(&raw, slot.subscription_, 0);

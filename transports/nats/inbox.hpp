@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nats/nats.h>
@@ -44,8 +45,9 @@ class Inbox {
     Slot() = default;
     natsSubscription* subscription_ = nullptr;
     std::string subject_;
-    std::size_t index_ = 0;   // among those in use
-    std::uint64_t turn_ = 0;  // how often it was used
+    Slot* next_ = nullptr;      // in use, and taken later
+    Slot* previous_ = nullptr;
+    std::uint64_t turn_ = 0;    // how often it was used
   };
 
   /// What came: null if there are no responders. It may take and release slots.
@@ -56,26 +58,29 @@ class Inbox {
   /// Null, with `failure` set, if there can be none.
   Slot* take(Failure& failure);
   /// What still comes for it would be for nobody.
-  void release(Slot& slot) { put_back(slot); }
+  void release(Slot& slot);
   /// The same, when something may still come: the subject will not be used again.
   void retire(Slot& slot);
   Slot* find(std::string_view id) noexcept;
   const std::string& prefix() const noexcept { return prefix_; }   ///< unique for each inbox
 
+  /// Takes what the last read of the connection brought.
   void drain(const Take& take);
 
  private:
   void put_back(Slot& slot);
+  void clear(Slot& slot);
   bool subscribe(Slot& slot, Failure& failure);
-  void drain(Slot& slot, const Take& take);
+  void drain(Slot& slot, int messages, const Take& take);
 
   const std::shared_ptr<Connection> connection_;
   std::string prefix_;
   std::uint64_t number_ = 0;
   std::vector<std::unique_ptr<Slot>> all_;
-  std::vector<Slot*> used_;
+  Slot* oldest_ = nullptr;     // of those in use
+  Slot* newest_ = nullptr;
   std::vector<Slot*> free_;
-  std::vector<Slot*> ready_;   // reused
+  std::vector<std::pair<Slot*, int>> ready_;   // those with messages, and how many; reused
 };
 
 }  // namespace ferry::nats

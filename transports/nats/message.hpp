@@ -35,14 +35,18 @@ bool are_sendable(const Headers& headers, Failure& failure);
 /// The block's size on the wire.
 std::size_t wire_size(const Headers& headers) noexcept;
 
-/// Keeps spent messages, and frees many at once: nats.c hands each to a thread of its own and wakes that.
+/// Keeps spent messages, and frees many at once: nats.c hands each to a thread of its own, and wakes that.
 /// Threads: one.
 class SpentMessages {
  public:
   void add(MessagePtr message) {
     bytes_ += static_cast<std::size_t>(natsMsg_GetDataLength(message.get()));
     messages_.push_back(std::move(message));
-    if (messages_.size() >= most || bytes_ >= most_bytes) clear();
+    if (bytes_ >= most_bytes || messages_.size() >= 8 * enough) clear();
+  }
+  /// To be called when there is time.
+  void tidy() {
+    if (messages_.size() >= enough) clear();
   }
   void clear() {
     messages_.clear();
@@ -50,7 +54,7 @@ class SpentMessages {
   }
 
  private:
-  static constexpr std::size_t most = 64;
+  static constexpr std::size_t enough = 512;
   static constexpr std::size_t most_bytes = std::size_t{1} << 20;
   std::vector<MessagePtr> messages_;
   std::size_t bytes_ = 0;

@@ -45,7 +45,7 @@ class Server final : public spi::ServerTransport, private Connection::Owner {
 
   // Connection::Owner
   void on_input() override;
-  void on_output() override {}
+  void on_output() override { live_->tidy(); }
   void on_gone(const Failure& why) override;
   void on_server_error(const Failure& failure) override { live_->report(failure); }
 
