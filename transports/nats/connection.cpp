@@ -74,7 +74,8 @@ Connection::Connection(const spi::Loop& loop, const LinkSettings& settings)
     : loop_(loop),
       tls_(settings.tls.has_value()),
       max_send_bytes_(settings.max_send_bytes),
-      library_bytes_(std::size_t{settings.tls ? 32u : 256u} << 10) {}
+      library_bytes_(std::size_t{settings.tls ? 32u : 256u} << 10),
+      record_timer_(loop.executor()) {}
 
 Connection::~Connection() {
   Register::instance().remove(key_);
@@ -102,6 +103,7 @@ void Connection::open(natsConnection* handle, Owner& owner) {
     // Writable then means that what we write at a time fits, and does not block in the library.
     const int space = 512 * 1024;
     ::setsockopt(descriptor_->native_handle(), SOL_SOCKET, SO_SNDBUF, &space, sizeof(space));
+    ::setsockopt(descriptor_->native_handle(), SOL_SOCKET, SO_RCVBUF, &space, sizeof(space));   // more than a record
   }
   wait_readable();
 }
@@ -133,6 +135,7 @@ void Connection::shut() {
     silent_ = true;
   }
   if (end_timer_) end_timer_->cancel();
+  record_timer_.cancel();
   if (handle_ != nullptr && !natsConnection_IsClosed(handle_)) {
     // With bytes unsent it would wait for the server to take them: so first it learns that there is no server.
     if (descriptor_ && natsConnection_Buffered(handle_) > 0) {
@@ -272,7 +275,12 @@ void Connection::wait_readable() {
 
 void Connection::readable() {
   if (ended() || !may_read()) return;
-  if (tls_ && !tls_record_is_complete()) return wait_readable();
+  if (tls_ && !tls_record_is_complete()) return wait_for_record();
+  read();
+}
+
+void Connection::read() {
+  record_waits_ = 0;
   in_turn_ = true;
   natsConnection_ProcessReadEvent(handle_);
   const bool closed = natsConnection_IsClosed(handle_);
@@ -293,23 +301,29 @@ void Connection::count_arrived() {
   arrived_ = known ? messages_in_ - before : std::uint64_t{1} << 32;
 }
 
-/// The library blocks in the middle of a TLS record. So it reads only whole ones, which the system waits for.
+/// The library blocks in the middle of a TLS record, until the rest comes. So it is given only whole ones.
 bool Connection::tls_record_is_complete() {
   constexpr int header_size = 5;
   std::array<unsigned char, header_size> header{};
   const int socket = descriptor_->native_handle();
   const auto peeked = ::recv(socket, header.data(), header.size(), MSG_PEEK | MSG_DONTWAIT);
+  if (peeked == 0 || (peeked < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) return true;   // the end
   int available = 0;
-  int needed = header_size;
-  if (peeked == header_size) {
-    needed += header[3] * 256 + header[4];
-    ::ioctl(socket, FIONREAD, &available);
-  }
-  const bool at_end = peeked == 0 || (peeked < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-  const bool complete = at_end || (peeked == header_size && available >= needed);
-  const int wanted = complete ? 1 : needed;
-  ::setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof(wanted));
-  return complete;
+  if (peeked != header_size || ::ioctl(socket, FIONREAD, &available) != 0) return false;
+  return available >= header_size + header[3] * 256 + header[4];
+}
+
+/// Looks again soon, then less and less often. In the end the library reads all the same: a system whose receive buffer
+/// is full of small pieces may wait for us, as we wait for it.
+void Connection::wait_for_record() {
+  if (record_waits_ == most_record_waits) return read();
+  const auto delay = std::chrono::microseconds(100) * (1 << std::min(record_waits_++, 9));
+  waiting_readable_ = true;
+  record_timer_.expires_after(delay);
+  record_timer_.async_wait([self = shared_from_this()](std::error_code error) {
+    self->waiting_readable_ = false;
+    if (!error) self->readable();
+  });
 }
 
 // --- out ------------------------------------------------------------------------------------------------------------

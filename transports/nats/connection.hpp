@@ -105,6 +105,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
   /// Queued bytes above which replies wait, and reading stops.
   static constexpr std::size_t high_water = std::size_t{1} << 20;
+  static constexpr int most_record_waits = 30;   // about a second
 
   Connection(const spi::Loop& loop, const LinkSettings& settings);
 
@@ -119,7 +120,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void turn();
   void wait_readable();
   void readable();
+  void read();
   bool tls_record_is_complete();
+  void wait_for_record();
   void count_arrived();
   void wait_writable();
   void flush();
@@ -151,6 +154,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool silent_ = false;                    // nothing is posted any more
 
   // The loop's.
+  asio::steady_timer record_timer_;
+  int record_waits_ = 0;
   bool in_turn_ = false;
   bool waiting_readable_ = false;
   bool waiting_writable_ = false;
