@@ -13,6 +13,10 @@
 include(CMakePackageConfigHelpers)
 include(FerryStaticPlugins)
 
+# Sources of a transport that does its own I/O, besides its own; it needs OpenSSL.
+set(FERRY_NET_SOURCES buffers.cpp dialer.cpp error.cpp tls.cpp tls_context.cpp wire.cpp)
+list(TRANSFORM FERRY_NET_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/transports/common/net/")
+
 set(FERRY_LIBRARY_DIR "${PROJECT_BINARY_DIR}/lib")          # libferry_core.so and every plugin beside it
 set(FERRY_PROGRAM_DIR "${PROJECT_BINARY_DIR}/bin")
 set(FERRY_FUZZER_DIR "${PROJECT_BINARY_DIR}/fuzzers")

@@ -29,6 +29,12 @@ constexpr Option application_options[] = {
 constexpr auto no_min = std::numeric_limits<std::int64_t>::min();
 constexpr auto no_max = std::numeric_limits<std::int64_t>::max();
 
+constexpr Option reconnect_options[] = {
+    {"attempts", OptionKind::integer, "-1", "attempts after a loss or a failure; -1: without limit", -1},
+    {"backoff", OptionKind::duration, "\"100ms\"", "the wait before the first; doubles, with jitter", 1},
+    {"maxBackoff", OptionKind::duration, "\"5s\"", "the longest wait", 1},
+};
+
 constexpr Option service_options[] = {
     {"transport", OptionKind::string, "", "the transport plugin, by name", no_min, no_max, "", {}, true},
     {"serializer", OptionKind::string, "\"json\"", "the serializer plugin, by name; NestJS peers need json"},
@@ -41,13 +47,11 @@ constexpr Option service_options[] = {
     {"delivery", OptionKind::string, "",
      "at-least-once: a message is acknowledged after its handler succeeded, never before", no_min, no_max,
      "at-least-once"},
+    {"waitOnFirstConnect", OptionKind::boolean, "false",
+     "start although the broker is away, and go on trying to reach it; otherwise the start fails"},
+    {"reconnect", OptionKind::object, "", "how the service comes back after its broker was lost", no_min, no_max, "",
+     reconnect_options},
     {"extensions", OptionKind::boolean, "true", "use what only ferry peers understand (cancel, deadlines), with those"},
-};
-
-constexpr Option reconnect_options[] = {
-    {"attempts", OptionKind::integer, "-1", "attempts after a loss or a failure; -1: without limit", -1},
-    {"backoff", OptionKind::duration, "\"100ms\"", "the wait before the first; doubles, with jitter", 1},
-    {"maxBackoff", OptionKind::duration, "\"5s\"", "the longest wait", 1},
 };
 
 constexpr Option client_options[] = {
@@ -60,8 +64,9 @@ constexpr Option client_options[] = {
     {"maxInFlight", OptionKind::integer, "65536", "requests and events under way at once; more are refused", 1,
      static_cast<std::int64_t>(InFlight::max_slots)},
     {"streamBuffer", OptionKind::integer, "1024", "values a stream holds before its service is held back", 1, 1000000},
-    {"offlineQueue", OptionKind::boolean, "false",
-     "calls made without a connection wait for one until their deadline, not just for the next attempt"},
+    {"offlineQueue", OptionKind::boolean, "",
+     "calls made without a connection wait for one until their deadline, not just for the next attempt; unless given: "
+     "only for a broker that was connected before"},
     {"reconnect", OptionKind::object, "", "how the client comes back after a loss", no_min, no_max, "", reconnect_options},
     {"extensions", OptionKind::boolean, "true", "use what only ferry peers understand (cancel, deadlines), with those"},
 };
@@ -97,22 +102,30 @@ const spi::Serializer* read_serializer(const Options& options, const Plugins& pl
   return at(options.place("serializer"), [&] { return &plugins.serializer(name); });
 }
 
+spi::ReconnectPolicy read_reconnect(const Options& options) {
+  const Options reconnect = options.object("reconnect");
+  return {reconnect.integer("attempts"), reconnect.duration("backoff"), reconnect.duration("maxBackoff")};
+}
+
 ServiceConfig read_service(const std::string& name, const Options& options, const Plugins& plugins) {
   ServiceConfig service;
   service.settings.name = name;
   service.settings.pool = options.string("handlers") == "pool";
   service.settings.max_concurrency = static_cast<std::size_t>(options.integer("maxConcurrency"));
   service.extensions = options.boolean("extensions");
-  service.at_least_once = options.given("delivery");
+  service.settings.at_least_once = options.given("delivery");
+  service.settings.wait_on_first_connect = options.boolean("waitOnFirstConnect");
   service.transport =
       at(options.place("transport"), [&] { return &plugins.transport(options.string("transport")); });
-  if (service.at_least_once && !service.transport->capabilities().at_least_once) {
+  service.options = Options::parse(options.any("options"), service.transport->server_options(), options.place("options"));
+  service.settings.promises = service.transport->capabilities(service.options);
+  if (service.settings.at_least_once && !service.settings.promises.at_least_once) {
     spi::config_error(options.place("delivery"), "\"at-least-once\"",
                       "the transport " + std::string(service.transport->name()) +
                           " keeps no message for a service that is away; leave it out, or choose another transport");
   }
   service.serializer = read_serializer(options, plugins, *service.transport);
-  service.options = Options::parse(options.any("options"), service.transport->server_options(), options.place("options"));
+  service.settings.reconnect = service.transport->reconnect_policy(service.options, read_reconnect(options));
   return service;
 }
 
@@ -124,11 +137,7 @@ ClientConfig read_client(const std::string& name, const Options& options, const 
   settings.emit_timeout = options.duration("emitTimeout");
   settings.max_in_flight = static_cast<std::size_t>(options.integer("maxInFlight"));
   settings.stream_buffer = static_cast<std::size_t>(options.integer("streamBuffer"));
-  settings.offline_queue = options.boolean("offlineQueue");
-  const Options reconnect = options.object("reconnect");
-  settings.reconnect_attempts = reconnect.integer("attempts");
-  settings.reconnect_backoff = reconnect.duration("backoff");
-  settings.reconnect_max_backoff = reconnect.duration("maxBackoff");
+  if (options.given("offlineQueue")) settings.offline_queue = options.boolean("offlineQueue");
   client.extensions = options.boolean("extensions");
   nlohmann::json transport_options = options.any("options");
   if (options.given("url") == options.given("transport")) {
@@ -150,6 +159,8 @@ ClientConfig read_client(const std::string& name, const Options& options, const 
   }
   client.serializer = read_serializer(options, plugins, *client.transport);
   client.options = Options::parse(transport_options, client.transport->client_options(), options.place("options"));
+  settings.promises = client.transport->capabilities(client.options);
+  settings.reconnect = client.transport->reconnect_policy(client.options, read_reconnect(options));
   return client;
 }
 
@@ -215,7 +226,7 @@ std::unique_ptr<spi::ServerTransport> make_server(const ServiceConfig& from, con
   environment.serializer = from.serializer;
   environment.options = from.options;
   environment.directory = config.directory().string();
-  environment.at_least_once = from.at_least_once;
+  environment.at_least_once = from.settings.at_least_once;
   environment.extensions = from.extensions;
   return from.transport->make_server(std::move(environment), sink);
 }

@@ -32,7 +32,6 @@ struct ServiceConfig {
   const spi::Transport* transport = nullptr;
   const spi::Serializer* serializer = nullptr;
   spi::Options options;
-  bool at_least_once = false;
   bool extensions = true;
 };
 

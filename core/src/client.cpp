@@ -17,7 +17,7 @@ struct Event::Deliver {
   void operator()(Handler& handler) {
     auto& self = static_cast<Event&>(*event.get());
     std::move(handler)(self.error_,
-                       self.core_->transport().capabilities().ack ? Emitted::confirmed : Emitted::accepted);
+                       self.core_->settings().promises.ack ? Emitted::confirmed : Emitted::accepted);
   }
 };
 

@@ -49,7 +49,7 @@ Failure remote_failure(const spi::Serializer& serializer, std::string_view error
 struct ClientCore::State {
   State(const ClientSettings& settings, const asio::any_io_executor& executor, std::uint64_t seed)
       : table(settings.max_in_flight),
-        reconnect({settings.reconnect_attempts, settings.reconnect_backoff, settings.reconnect_max_backoff}, seed),
+        reconnect(settings.reconnect, seed),
         ids(seed),
         deadline_timer(executor),
         reconnect_timer(executor) {}
@@ -341,9 +341,14 @@ void ClientCore::on_disconnected(Failure why) {
   if (delay) connect_after(*delay, why.detail);
   if (was_connected) {
     fail_all(why.code == errc::connection_lost ? why.code : make_error_code(errc::connection_lost), why.detail);
-  } else if (!settings_.offline_queue || !delay) {
+  } else if (!delay || !waits_offline()) {
     fail_all(why.code == errc::not_connected ? why.code : make_error_code(errc::not_connected), why.detail);
   }
+}
+
+bool ClientCore::waits_offline() const {
+  const bool was_there = counters_.connects.load(std::memory_order_relaxed) != 0;
+  return settings_.offline_queue.value_or(settings_.promises.broker && was_there);
 }
 
 void ClientCore::connect_after(std::chrono::milliseconds delay, const std::string& why) {

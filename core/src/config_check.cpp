@@ -24,6 +24,7 @@ struct DeafClient final : spi::ClientSink {
 struct DeafServer final : spi::ServerSink {
   void on_message(spi::DeliveryPtr) override {}
   void on_status(StatusEvent) override {}
+  void on_disconnected(Failure) override {}
   void on_error(const Failure&) override {}
 };
 
@@ -41,6 +42,7 @@ template <class Part>
 void describe(const Part& from, CheckedPart& part) {
   part.transport = from.transport;
   part.serializer = from.serializer->name();
+  part.promises = from.settings.promises;
   part.address = from.transport->address(from.options);
   part.extensions = from.extensions;
 }
@@ -79,7 +81,7 @@ CheckedConfig check_config(const Config& config) {
     part.error = error_of([&, &key = name, &entry = value] {
       const detail::ServiceConfig service = detail::read_service(config, key, entry, plugins);
       describe(service, part);
-      part.at_least_once = service.at_least_once;
+      part.at_least_once = service.settings.at_least_once;
       part.at_once = service.settings.max_concurrency;
       detail::make_server(service, config, loop, runtime.loops(), no_service);
     });

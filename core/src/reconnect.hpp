@@ -1,29 +1,25 @@
 #pragma once
-// When a client connects: decisions only. Time goes in and comes out as a delay; nothing here has a clock or a socket.
+// When a client or a service connects: decisions only. Time goes in and comes out as a delay; nothing here has a clock or a socket.
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <random>
 
-namespace ferry::detail {
+#include "ferry/spi/transport.hpp"
 
-struct ReconnectPolicy {
-  std::int64_t attempts = -1;   ///< after a failure or a loss; -1: without limit
-  std::chrono::milliseconds backoff{100};
-  std::chrono::milliseconds max_backoff{5000};
-};
+namespace ferry::detail {
 
 class Reconnect {
  public:
   enum class State : std::uint8_t { idle, connecting, connected, waiting, closed };
 
-  /// `seed` makes the jitter of each client its own.
-  Reconnect(ReconnectPolicy policy, std::uint64_t seed) : policy_(policy), random_(seed) {}
+  /// `seed` makes the jitter of each its own.
+  Reconnect(spi::ReconnectPolicy policy, std::uint64_t seed) : policy_(policy), random_(seed) {}
 
   State state() const noexcept { return state_; }
 
-  /// A call needs a connection. True: make an attempt now.
+  /// A connection is needed. True: make an attempt now.
   bool wanted();
   void connected();
   /// The attempt failed or the connection went. The delay until the next attempt; nothing: stop trying until wanted.
@@ -35,7 +31,7 @@ class Reconnect {
  private:
   std::chrono::milliseconds next_delay();
 
-  ReconnectPolicy policy_;
+  spi::ReconnectPolicy policy_;
   std::mt19937_64 random_;
   State state_ = State::idle;
   std::int64_t failures_ = 0;   // in a row

@@ -1,5 +1,6 @@
 #include "service_core.hpp"
 
+#include <random>
 #include <utility>
 
 #include <asio/post.hpp>
@@ -23,7 +24,11 @@ std::string pattern_text(const spi::RequestView& view) {
 }  // namespace
 
 ServiceCore::ServiceCore(ServiceSettings settings, const spi::Transport& transport, spi::Loop& loop, Runtime& runtime)
-    : settings_(std::move(settings)), transport_(transport), loop_(loop), runtime_(runtime) {}
+    : settings_(std::move(settings)),
+      transport_(transport),
+      loop_(loop),
+      runtime_(runtime),
+      reconnect_(settings_.reconnect, std::random_device()()) {}
 
 // ---- messages --------------------------------------------------------------------------------------------------------
 
@@ -106,7 +111,8 @@ void ServiceCore::finished(const spi::Delivery& delivery, bool succeeded) noexce
   if (!succeeded) counters_.failed.fetch_add(1, std::memory_order_relaxed);
   // A request is done with its answer, whatever that says; an event whose handler failed is not done.
   const bool handled = succeeded || delivery.expects_reply();
-  const_cast<spi::Delivery&>(delivery).settle(handled ? spi::Settlement::ack : spi::Settlement::reject);
+  const spi::Settlement unhandled = settings_.at_least_once ? spi::Settlement::requeue : spi::Settlement::reject;
+  const_cast<spi::Delivery&>(delivery).settle(handled ? spi::Settlement::ack : unhandled);
   const std::size_t left = active_.fetch_sub(1, std::memory_order_acq_rel) - 1;
   if (left < settings_.max_concurrency && held_back_.load(std::memory_order_acquire)) hold_back(false);
   if (left == 0 && status_.load(std::memory_order_acquire) == Status::draining) drained_if_idle();
@@ -122,15 +128,56 @@ void ServiceCore::hold_back(bool hold) {
 void ServiceCore::listen(std::function<void(const Failure*)> done) {
   loop_.post([this, done = std::move(done)]() mutable {
     on_status({Status::connecting, ""});
-    server_->listen(router_.subscriptions(), [this, done = std::move(done)](const Failure* failure) {
-      if (failure == nullptr) on_status({Status::connected, server_->endpoint()});
-      done(failure);
-    });
+    reconnect_.wanted();
+    attempt(std::move(done));
   });
+}
+
+/// `done`: of the first attempt; null for those that follow.
+void ServiceCore::attempt(std::function<void(const Failure*)> done) {
+  server_->listen(router_.subscriptions(), [this, done = std::move(done)](const Failure* failure) {
+    const bool goes_on = failure == nullptr || settings_.wait_on_first_connect || !done;
+    if (failure == nullptr) {
+      reconnect_.connected();
+      on_status({Status::connected, server_->endpoint()});
+    } else if (goes_on) {
+      retry(*failure);
+    } else {
+      stop_reconnecting();
+    }
+    if (done) done(goes_on ? nullptr : failure);
+  });
+}
+
+void ServiceCore::on_disconnected(Failure why) {
+  loop_.post([this, why = std::move(why)] { retry(why); });
+}
+
+void ServiceCore::retry(const Failure& why) {
+  if (reconnect_.state() == Reconnect::State::closed) return;
+  const auto delay = reconnect_.lost();
+  on_status({Status::disconnected, why.detail});
+  if (!delay) {
+    return on_error(Failure(why.code, "no attempt to connect is left (reconnect.attempts), the service stays without its "
+                                      "broker: " + why.detail, why.fate));
+  }
+  const std::string next = "next attempt in " + std::to_string(delay->count()) + " ms: " + why.detail;
+  log(LogLevel::warn, "service " + settings_.name, next);
+  on_status({Status::reconnecting, next});
+  reconnect_timer_ = std::make_unique<asio::steady_timer>(loop_.executor(), *delay);
+  reconnect_timer_->async_wait([this](std::error_code error) {
+    if (!error && reconnect_.due()) attempt(nullptr);
+  });
+}
+
+void ServiceCore::stop_reconnecting() {
+  reconnect_.close();
+  reconnect_timer_.reset();
 }
 
 void ServiceCore::drain(std::function<void()> done) {
   loop_.post([this, done = std::move(done)]() mutable {
+    stop_reconnecting();
     on_status({Status::draining, std::to_string(active()) + " handlers run"});
     if (held_back_.exchange(false, std::memory_order_acq_rel)) server_->resume();   // what was taken must get through
     server_->drain([this, done = std::move(done)]() mutable {
@@ -154,6 +201,7 @@ void ServiceCore::drained_if_idle() {
 
 void ServiceCore::close(std::chrono::milliseconds limit, std::function<void()> done) {
   loop_.post([this, limit, done = std::move(done)]() mutable {
+    stop_reconnecting();
     server_->close(limit, [this, done = std::move(done)] {
       on_status({Status::closed, ""});
       done();

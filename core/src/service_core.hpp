@@ -11,10 +11,13 @@
 #include <string_view>
 #include <vector>
 
+#include <asio/steady_timer.hpp>
+
 #include "ferry/detail/invocation.hpp"
 #include "ferry/runtime.hpp"
 #include "ferry/spi/transport.hpp"
 #include "ferry/status.hpp"
+#include "reconnect.hpp"
 #include "router.hpp"
 
 namespace ferry::detail {
@@ -23,6 +26,10 @@ struct ServiceSettings {
   std::string name;
   bool pool = false;                      ///< handlers run on worker threads
   std::size_t max_concurrency = 10000;    ///< handlers running at once before the transport is held back
+  bool at_least_once = false;             ///< an event whose handler failed is delivered again
+  bool wait_on_first_connect = false;     ///< start although the broker is away
+  spi::ReconnectPolicy reconnect = {};
+  spi::Capabilities promises = {};
 };
 
 struct ServiceCounters {
@@ -48,6 +55,8 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   void attach(std::unique_ptr<spi::ServerTransport> server) { server_ = std::move(server); }
   /// Frees the transport. After `close`, when no loop runs any more.
   void detach() { server_.reset(); }
+  /// Starts taking messages, and from then on sees to it that it stays so. `done` is called once: with the failure of the
+  /// first attempt, unless the service may start without its broker.
   void listen(std::function<void(const Failure*)> done);
   /// Calls `done` once no new message can come and no handler runs.
   void drain(std::function<void()> done);
@@ -62,6 +71,7 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   // spi::ServerSink
   void on_message(spi::DeliveryPtr delivery) override;
   void on_status(StatusEvent event) override;
+  void on_disconnected(Failure why) override;
   void on_error(const Failure& failure) override;
 
   // ServiceHooks
@@ -76,6 +86,9 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   void run(const std::shared_ptr<Handler>& handler, Invocation invocation);
   void unhandled(const spi::DeliveryPtr& delivery);
   void hold_back(bool hold);
+  void attempt(std::function<void(const Failure*)> done);
+  void retry(const Failure& why);
+  void stop_reconnecting();
   void drained_if_idle();
 
   const ServiceSettings settings_;
@@ -85,6 +98,8 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   Router router_;
   ServiceCounters counters_;
   std::unique_ptr<spi::ServerTransport> server_;
+  Reconnect reconnect_;                                // on the main loop, and the timer as well
+  std::unique_ptr<asio::steady_timer> reconnect_timer_;
   std::atomic<std::size_t> active_{0};
   std::atomic<bool> held_back_{false};
   std::atomic<Status> status_{Status::idle};

@@ -7,7 +7,7 @@
 #include "ferry/detail/utf.hpp"
 #include "serializers/json/json_serializer.hpp"
 #include "target.hpp"
-#include "transports/tcp/extension.hpp"
+#include "transports/common/extension.hpp"
 
 namespace ferry::fuzz {
 namespace {
@@ -36,7 +36,7 @@ void check_view(std::string_view body, const RequestView& view) {
 void check_headers(const Headers& headers, std::string_view raw) {
   for (const auto& [name, value] : headers) {
     FUZZ_CHECK(headers.get(name) == value);
-    const auto found = tcp::find_header(serializer, raw, name);
+    const auto found = extension::find_header(serializer, raw, name);
     if (found) FUZZ_CHECK(detail::is_json('"' + *found + '"'));
   }
 }

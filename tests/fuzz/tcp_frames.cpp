@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "target.hpp"
-#include "transports/tcp/buffers.hpp"
+#include "transports/common/net/buffers.hpp"
 #include "transports/tcp/framing.hpp"
 #include "utf16_reference.hpp"
 
@@ -84,7 +84,7 @@ Events expected_events(std::string_view input, bool text) {
 
 /// A view that a message keeps while the connection goes on, and what it has to show.
 struct Held {
-  tcp::ChunkPtr chunk;
+  net::ChunkPtr chunk;
   std::string_view view;
   std::string copy;
 };
@@ -144,7 +144,7 @@ class Receiver {
   std::size_t max_length_;
   FrameReader reader_;
   Random random_;
-  tcp::InBuffer in_;
+  net::InBuffer in_;
   Events events_;
   std::vector<Held> held_;
   bool ended_ = false;
@@ -167,7 +167,7 @@ void check_reading(std::string_view input, bool text, std::uint64_t choice) {
   FUZZ_CHECK(limited.too_long() || found == expected);
 }
 
-std::string drain(tcp::OutQueue& queue, Random& random) {
+std::string drain(net::OutQueue& queue, Random& random) {
   std::string sent;
   while (!queue.empty()) {
     std::array<iovec, 4> buffers{};
@@ -190,8 +190,8 @@ std::string drain(tcp::OutQueue& queue, Random& random) {
 /// The input, cut into payloads, goes through the queue and comes out of the reader.
 void check_writing(std::string_view input, bool text, std::uint64_t choice) {
   Random random(static_cast<unsigned>(choice | 1));
-  tcp::OutQueue queue;
-  tcp::OutQueue other;
+  net::OutQueue queue;
+  net::OutQueue other;
   Events expected;
   Events spliced;
   while (!input.empty()) {
@@ -200,7 +200,7 @@ void check_writing(std::string_view input, bool text, std::uint64_t choice) {
     if (random() % 64 == 0) payload.resize(payload.size() + 16 * 1024, 'x');   // large enough to be taken over
     const bool direct = random() % 2 == 0;
     (direct ? expected : spliced).push_back({Status::frame, units_of('{' + payload + '}', text)});
-    (direct ? queue : other).append_frame("{", payload, "}", text);   // bodies end in ASCII
+    tcp::append_frame(direct ? queue : other, "{", payload, "}", text);   // bodies end in ASCII
   }
   queue.splice(other);
   FUZZ_CHECK(other.empty());

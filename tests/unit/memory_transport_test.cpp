@@ -78,6 +78,7 @@ struct ServerLog final : spi::ServerSink {
     messages.push_back(std::move(delivery));
   }
   void on_status(StatusEvent) override {}
+  void on_disconnected(Failure why) override { FAIL_CHECK(why.detail); }
   void on_error(const Failure&) override {}
 
   std::vector<spi::DeliveryPtr> messages;

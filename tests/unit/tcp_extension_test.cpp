@@ -1,7 +1,7 @@
 // What only two ferry peers tell each other.
 
 #include "tcp_fixture.hpp"
-#include "transports/tcp/extension.hpp"
+#include "transports/common/extension.hpp"
 
 namespace {
 

@@ -64,6 +64,7 @@ struct ServiceLog final : spi::ServerSink {
 
   void on_message(spi::DeliveryPtr delivery) override { handle(std::move(delivery)); }
   void on_status(StatusEvent event) override { statuses.push_back(event.status); }
+  void on_disconnected(Failure why) override { FAIL_CHECK(why.detail); }
   void on_error(const Failure& failure) override { errors.push_back(failure.detail); }
 };
 
@@ -253,9 +254,7 @@ struct Raw {
 };
 
 inline std::string framed(const std::string& body) {
-  std::string out;
-  tcp::append_frame(out, body, {}, {}, true);
-  return out;
+  return std::string(tcp::LengthPrefix(body, {}, {}, true)) + body;
 }
 
 /// A service that does what it is told to.

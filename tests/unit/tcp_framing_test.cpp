@@ -16,12 +16,13 @@
 #include "catch.hpp"
 #include "ferry/detail/json_reader.hpp"
 #include "ferry/detail/utf.hpp"
-#include "transports/tcp/buffers.hpp"
+#include "transports/common/net/buffers.hpp"
 #include "transports/tcp/error.hpp"
 #include "transports/tcp/framing.hpp"
 
 namespace {
 
+using namespace ferry::net;
 using namespace ferry::tcp;
 using Status = FrameReader::Status;
 
@@ -211,7 +212,7 @@ TEST_CASE("tcp framing: what is written can be read", "[tcp]") {
   for (int i = 0; i < 200; ++i) {
     std::string body;
     for (auto left = random() % 40; left > 0; --left) body += characters[random() % characters.size()];
-    append_frame(stream, "\"", body, "\"", true);
+    stream.append(LengthPrefix("\"", body, "\"", true)).append('"' + body + '"');
     sent.push_back('"' + body + '"');
   }
   Receiver receiver;
@@ -259,8 +260,8 @@ TEST_CASE("tcp buffers: output keeps its order whatever its size", "[tcp]") {
   const auto add = [&random](OutQueue& queue, std::string& all) {
     std::string payload(random() % 8 == 0 ? 16384 + random() % 60000 : random() % 300,
                         static_cast<char>('a' + random() % 26));
-    append_frame(all, "h", payload, "t", true);
-    queue.append_frame("h", payload, "t", true);
+    all.append(LengthPrefix("h", payload, "t", true)).append('h' + payload + 't');
+    append_frame(queue, "h", payload, "t", true);
   };
   for (int round = 0; round < 400; ++round) {
     for (auto i = random() % 5; i > 0; --i) add(out, expected);

@@ -37,6 +37,7 @@ TEST_CASE("tcp: replies from other threads, over several loops", "[tcp]") {
       });
     }
     void on_status(StatusEvent) override {}
+    void on_disconnected(Failure why) override { FAIL_CHECK(why.detail); }
     void on_error(const Failure& failure) override { FAIL_CHECK(failure.detail); }
   } sink;
   sink.pool = &pool.io;

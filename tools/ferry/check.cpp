@@ -94,7 +94,7 @@ Outcome client_outcome(const Config& config, const CheckedPart& part, bool start
   using State = Outcome::State;
   if (!part.error.empty()) return {State::refused, part.error};
   if (!startable) return {State::not_tried, "not connected: the file is refused"};
-  if (part.transport->capabilities().in_process) {
+  if (part.promises.in_process) {
     return {State::not_tried, "not connected: it reaches services of its own process only"};
   }
   if (arguments.offline) return {State::not_tried, "not connected: --no-connect"};
@@ -123,7 +123,7 @@ Report report_on(const CheckArguments& arguments) {
 
 /// What holds for this service or client, which may use less than its transport has.
 spi::Capabilities promised(const Part& part) {
-  spi::Capabilities has = part.checked.transport->capabilities();
+  spi::Capabilities has = part.checked.promises;
   has.cancel = has.cancel && part.checked.extensions;
   has.deadline = has.deadline && part.checked.extensions;
   has.custom_serializer = false;   // it was chosen
@@ -134,11 +134,11 @@ spi::Capabilities promised(const Part& part) {
 
 std::string delivery(const Part& part) {
   if (part.service) return part.checked.at_least_once ? "at-least-once" : "at-most-once";
-  return part.checked.transport->capabilities().ack ? "confirmed" : "accepted";
+  return part.checked.promises.ack ? "confirmed" : "accepted";
 }
 
 std::string delivery_text(const Part& part) {
-  const bool confirmed = part.checked.transport->capabilities().ack;
+  const bool confirmed = part.checked.promises.ack;
   if (!part.service) return confirmed ? "events are confirmed by the broker" : "events are accepted, which nobody confirms";
   return delivery(part) + (part.checked.at_least_once ? ": a message is acknowledged after its handler succeeded" : "");
 }

@@ -3,10 +3,21 @@
 #include <utility>
 
 #include "transports/tcp/error.hpp"
-#include "transports/tcp/tls.hpp"
+#include "transports/common/net/tls.hpp"
 
 namespace ferry::tcp {
 namespace {
+
+/// "tcp://host:port", "tcps://host:port" or "tcp+unix:///path", as configured.
+std::string url_of(const ClientSettings& settings) {
+  const Place& place = settings.place;
+  Address address;
+  address.path = place.path;
+  if (place.path.empty()) address.address = place.host;
+  address.port = place.port;
+  address.v6 = place.host.find(':') != std::string::npos;
+  return address.url(settings.tls != nullptr);
+}
 
 Failure not_connected(const ClientSettings& settings) {
   return Failure(errc::not_connected, "not connected to " + url_of(settings), Fate::not_sent);
@@ -27,7 +38,8 @@ Client::~Client() {
 void Client::connect() {
   if (link_ || dialer_) return;
   dialer_ = std::make_shared<Dialer>(
-      *environment_.loop, settings_, [this](const Failure* failure, Socket socket, std::chrono::milliseconds left) {
+      *environment_.loop, settings_.place, settings_.connect_timeout, url_of(settings_),
+      [this](const Failure* failure, Socket socket, std::chrono::milliseconds left) {
         dialled(failure, std::move(socket), left);
       });
   environment_.loop->post([dialer = dialer_] { dialer->start(); });

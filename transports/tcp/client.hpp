@@ -11,8 +11,8 @@
 
 #include "ferry/spi/transport.hpp"
 #include "transports/tcp/connection.hpp"
-#include "transports/tcp/dialer.hpp"
-#include "transports/tcp/extension.hpp"
+#include "transports/common/net/dialer.hpp"
+#include "transports/common/extension.hpp"
 
 namespace ferry::tcp {
 
@@ -69,7 +69,7 @@ class Link final : public Connection {
   bool peer_is_ferry_ = false;
   std::size_t unanswered_ = 0;    // requests, whether somebody still waits or not
   bool sent_events_ = false;
-  TimeoutNotice timeout_;
+  extension::TimeoutNotice timeout_;
   bool closing_ = false;
   std::function<void()> closed_;
   std::string head_;              // reused for every message

@@ -51,7 +51,7 @@ void Connection::on_handshake(const std::error_code& error, std::string_view det
   --pending_;
   if (state_ != State::shaking_hands) return release();
   if (error) {
-    std::string text = error == TcpError::tls_handshake ? "TLS handshake failed: " : "";
+    std::string text = error == NetError::tls_handshake ? "TLS handshake failed: " : "";
     return destroy(Failure(plain(error), text.append(detail), Fate::not_sent));
   }
   due_[ending] = never;

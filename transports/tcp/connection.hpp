@@ -18,11 +18,11 @@
 #include "ferry/error.hpp"
 #include "ferry/spi/loop.hpp"
 #include "ferry/spi/serializer.hpp"
-#include "transports/tcp/buffers.hpp"
+#include "transports/common/net/buffers.hpp"
 #include "transports/tcp/error.hpp"
 #include "transports/tcp/framing.hpp"
 #include "transports/tcp/options.hpp"
-#include "transports/tcp/wire.hpp"
+#include "transports/common/net/wire.hpp"
 
 namespace ferry::tcp {
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "transports/tcp/extension.hpp"
+#include "transports/common/extension.hpp"
 #include "transports/tcp/peer.hpp"
 
 namespace ferry::tcp {
@@ -11,7 +11,7 @@ TcpDelivery::TcpDelivery(std::shared_ptr<Peer> peer, ChunkPtr chunk)
 
 Headers TcpDelivery::headers() const {
   Headers headers = Delivery::headers();
-  strip_own_headers(headers);
+  extension::strip_own_headers(headers);
   return headers;
 }
 

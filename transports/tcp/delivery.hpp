@@ -11,7 +11,8 @@
 #include "ferry/detail/pool.hpp"
 #include "ferry/contexts/tcp_context.hpp"
 #include "ferry/spi/delivery.hpp"
-#include "transports/tcp/buffers.hpp"
+#include "transports/common/net/buffers.hpp"
+#include "transports/tcp/error.hpp"
 
 namespace ferry::tcp {
 

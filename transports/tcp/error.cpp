@@ -1,7 +1,5 @@
 #include "transports/tcp/error.hpp"
 
-#include <asio/error_code.hpp>
-
 #include "ferry/detail/utf.hpp"
 
 namespace ferry::tcp {
@@ -20,8 +18,6 @@ class TcpCategory final : public std::error_category {
       case TcpError::bad_body: return "a packet that is no message";
       case TcpError::peer_stalled: return "the peer stopped in the middle of a packet";
       case TcpError::peer_not_reading: return "the peer does not read what is sent to it";
-      case TcpError::tls_handshake: return "the TLS handshake failed";
-      case TcpError::tls_broken: return "the TLS connection failed";
       case TcpError::too_many_connections: return "too many connections";
       case TcpError::too_much_held: return "more is held for all peers together than allowed";
     }
@@ -37,8 +33,6 @@ class TcpCategory final : public std::error_category {
       case TcpError::peer_not_reading:
       case TcpError::too_many_connections:
       case TcpError::too_much_held: return errc::overloaded;
-      case TcpError::tls_handshake: return errc::not_connected;
-      case TcpError::tls_broken: return errc::connection_lost;
     }
     return errc::transport_failure;
   }
@@ -86,17 +80,6 @@ std::string not_reading_text(std::size_t queued, std::size_t limit) {
 std::string held_too_much_text(std::size_t held, std::size_t limit) {
   return std::to_string(held) + " byte(s) are held for all peers together, which exceeds the maximum allowed " +
          std::to_string(limit) + " (maxTotalBufferSize)";
-}
-
-std::error_code plain(const std::error_code& code) noexcept {
-  return code.category() == asio::system_category() ? std::error_code(code.value(), std::system_category()) : code;
-}
-
-std::string reason(const std::error_code& code) {
-  std::string text = code.message();
-  const bool acronym = text.size() > 1 && text[1] >= 'A' && text[1] <= 'Z';
-  if (!text.empty() && !acronym && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
-  return text;
 }
 
 }  // namespace ferry::tcp

@@ -8,8 +8,11 @@
 #include <system_error>
 
 #include "ferry/error.hpp"
+#include "transports/common/net/error.hpp"
 
 namespace ferry::tcp {
+
+using namespace net;   // sockets, TLS, buffers and their errors, as every transport that does its own I/O has them
 
 enum class TcpError {
   corrupt_length = 1,   ///< no digits before '#'
@@ -17,8 +20,6 @@ enum class TcpError {
   bad_body,             ///< the body is no message
   peer_stalled,         ///< silence in the middle of a packet
   peer_not_reading,     ///< more than maxSendBufferSize queued
-  tls_handshake,        ///< no secure connection could be made
-  tls_broken,           ///< the secure connection failed later
   too_many_connections,
   too_much_held,        ///< more than maxTotalBufferSize for all peers together
 };
@@ -33,13 +34,6 @@ std::string bad_body_text(std::string_view why, std::string_view body);
 std::string stalled_text(std::size_t buffered, std::chrono::milliseconds limit);
 std::string not_reading_text(std::size_t queued, std::size_t limit);
 std::string held_too_much_text(std::size_t held, std::size_t limit);
-
-/// Asio has a category of its own for the system's codes, and it does not know what all of them mean: the same code in
-/// the standard library's. Others come back as they are.
-std::error_code plain(const std::error_code& code) noexcept;
-
-/// The code's message as it reads inside a sentence: "connection refused".
-std::string reason(const std::error_code& code);
 
 }  // namespace ferry::tcp
 

@@ -111,29 +111,16 @@ std::size_t FrameReader::length_of(std::string_view unread) const noexcept {
   return scan.units;
 }
 
-void append_length(std::string& out, std::string_view head, std::string_view payload, std::string_view tail, bool text) {
+LengthPrefix::LengthPrefix(std::string_view head, std::string_view payload, std::string_view tail, bool text) noexcept {
   const std::size_t length = text ? detail::utf16_units(head) + detail::utf16_units(payload) + detail::utf16_units(tail)
                                   : head.size() + payload.size() + tail.size();
-  char digits[24];
-  char* end = std::to_chars(digits, digits + sizeof digits - 1, length).ptr;
+  char* end = std::to_chars(digits_, digits_ + sizeof digits_ - 1, length).ptr;
   *end++ = '#';
-  out.append(digits, end);
+  size_ = static_cast<std::size_t>(end - digits_);
 }
 
-void append_frame(std::string& out, std::string_view head, std::string_view payload, std::string_view tail, bool text) {
-  append_length(out, head, payload, tail, text);
-  constexpr std::size_t small = 512;
-  const std::size_t body = head.size() + payload.size() + tail.size();
-  if (body > small) {
-    out.append(head).append(payload).append(tail);
-    return;
-  }
-  const std::size_t at = out.size();
-  out.resize(at + body);   // once for all three
-  char* p = out.data() + at;
-  p = std::copy(head.begin(), head.end(), p);
-  p = std::copy(payload.begin(), payload.end(), p);
-  std::copy(tail.begin(), tail.end(), p);
+void append_frame(net::OutQueue& out, std::string_view head, std::string& payload, std::string_view tail, bool text) {
+  out.append(LengthPrefix(head, payload, tail, text), head, payload, tail);
 }
 
 }  // namespace ferry::tcp

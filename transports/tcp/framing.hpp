@@ -9,6 +9,8 @@
 #include <string_view>
 
 #include "ferry/detail/utf.hpp"
+#include "transports/common/net/buffers.hpp"
+#include "transports/tcp/error.hpp"
 
 namespace ferry::tcp {
 
@@ -63,9 +65,18 @@ class FrameReader {
 /// no digit; 0 for what is negative; the largest number for what does not fit.
 std::optional<std::size_t> parse_length(std::string_view prefix) noexcept;
 
-/// Appends `<length>#` for a body made of these parts.
-void append_length(std::string& out, std::string_view head, std::string_view payload, std::string_view tail, bool text);
-/// Appends a whole frame.
-void append_frame(std::string& out, std::string_view head, std::string_view payload, std::string_view tail, bool text);
+/// `<length>#` for a body made of these parts.
+class LengthPrefix {
+ public:
+  LengthPrefix(std::string_view head, std::string_view payload, std::string_view tail, bool text) noexcept;
+  operator std::string_view() const noexcept { return {digits_, size_}; }
+
+ private:
+  char digits_[24];
+  std::size_t size_;
+};
+
+/// Appends a whole frame. The contents of a large payload are moved out of it.
+void append_frame(net::OutQueue& out, std::string_view head, std::string& payload, std::string_view tail, bool text);
 
 }  // namespace ferry::tcp

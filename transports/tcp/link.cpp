@@ -6,7 +6,7 @@
 
 #include "transports/tcp/client.hpp"
 #include "transports/tcp/error.hpp"
-#include "transports/tcp/extension.hpp"
+#include "transports/common/extension.hpp"
 
 namespace ferry::tcp {
 
@@ -56,7 +56,7 @@ void Link::append(const spi::OutgoingMessage& message, const Headers& headers) {
   tail_.clear();
   serializer().write_request(envelope, head_, tail_);
   std::string none;
-  out().append_frame(head_, message.has_payload ? *message.payload : none, tail_, text());
+  append_frame(out(), head_, message.has_payload ? *message.payload : none, tail_, text());
   appended();
 }
 
@@ -64,15 +64,15 @@ void Link::append(const spi::OutgoingMessage& message, const Headers& headers) {
 const Headers& Link::request_headers(const spi::OutgoingMessage& message) {
   const bool introduce = extensions_ && !introduced_;
   introduced_ = true;
-  auto left = TimeoutNotice::none;
+  auto left = extension::TimeoutNotice::none;
   if (peer_is_ferry_ && message.deadline != Clock::time_point() && message.deadline != Clock::time_point::max()) {
     left = std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(message.deadline - batch_time()));
   }
   const bool tell = peer_is_ferry_ && timeout_.must_tell(left);
   if (!introduce && !tell) return *message.headers;
   headers_ = *message.headers;
-  if (introduce) headers_.set(peer_header, "1");
-  if (tell) headers_.set(timeout_header, TimeoutNotice::text(left));
+  if (introduce) headers_.set(extension::peer_header, "1");
+  if (tell) headers_.set(extension::timeout_header, extension::TimeoutNotice::text(left));
   return headers_;
 }
 
@@ -109,7 +109,7 @@ void Link::on_frame(std::string_view body, const ChunkPtr&) {
   if (const char* why = serializer().read_reply(body, reply)) {
     return fault(TcpError::bad_body, bad_body_text(why, body));
   }
-  if (extensions_ && reply.id == hello_id) {
+  if (extensions_ && reply.id == extension::hello_id) {
     peer_is_ferry_ = true;
     return;
   }

@@ -15,7 +15,7 @@
 #include "ferry/error.hpp"
 #include "ferry/spi/loop.hpp"
 #include "transports/tcp/options.hpp"
-#include "transports/tcp/wire.hpp"
+#include "transports/common/net/wire.hpp"
 
 namespace ferry::tcp {
 

@@ -13,28 +13,6 @@ namespace {
 using spi::Option;
 using spi::OptionKind;
 
-#define FERRY_TCP_TLS_OPTIONS                                                                                          \
-  {"key", OptionKind::string, "", "private key: a PEM file, or PEM text"},                                             \
-  {"cert", OptionKind::string, "", "certificate, with its chain: a PEM file, or PEM text"},                            \
-  {"ca", OptionKind::strings, "", "authorities to trust instead of the system's: PEM files, or PEM texts"},            \
-  {"passphrase", OptionKind::string, "", "of an encrypted private key"},                                               \
-  {"ciphers", OptionKind::string, "", "OpenSSL's cipher names, separated by colons"},                                  \
-  {.name = "minVersion", .kind = OptionKind::string, .fallback = "\"TLSv1.2\"", .doc = "oldest version of TLS",        \
-   .choices = "TLSv1.2|TLSv1.3"},                                                                                      \
-  {.name = "maxVersion", .kind = OptionKind::string, .fallback = "\"TLSv1.3\"", .doc = "newest version of TLS",        \
-   .choices = "TLSv1.2|TLSv1.3"},                                                                                      \
-  {"rejectUnauthorized", OptionKind::boolean, "true", "refuse a peer whose certificate no authority vouches for"}
-
-constexpr Option client_tls[] = {
-    FERRY_TCP_TLS_OPTIONS,
-    {"servername", OptionKind::string, "", "name sent to the service and looked for in its certificate, if not the host"},
-    {"checkServerIdentity", OptionKind::boolean, "true", "the certificate must name the host"},
-};
-constexpr Option server_tls[] = {
-    FERRY_TCP_TLS_OPTIONS,
-    {"requestCert", OptionKind::boolean, "false", "ask clients for a certificate"},
-};
-
 // Common to both tables. An Option table is one array, so the rows are a macro.
 #define FERRY_TCP_COMMON_OPTIONS                                                                                       \
   {"host", OptionKind::string, "\"localhost\"", "name or address; a service listens on all addresses of a name"},      \
@@ -49,13 +27,13 @@ constexpr Option server_tls[] = {
 constexpr Option client_table[] = {
     FERRY_TCP_COMMON_OPTIONS,
     {"connectTimeout", OptionKind::duration, "\"10s\"", "for one attempt: all addresses and the TLS handshake", 1},
-    {.name = "tlsOptions", .kind = OptionKind::object, .doc = "connect with TLS", .members = client_tls},
+    {.name = "tlsOptions", .kind = OptionKind::object, .doc = "connect with TLS", .members = tls_client_options},
 };
 constexpr Option server_table[] = {
     FERRY_TCP_COMMON_OPTIONS,
     {"retryAttempts", OptionKind::integer, "0", "how often to listen again after the listening socket failed", 0},
     {"retryDelay", OptionKind::duration, "0", "before listening again"},
-    {.name = "tlsOptions", .kind = OptionKind::object, .doc = "listen with TLS", .members = server_tls},
+    {.name = "tlsOptions", .kind = OptionKind::object, .doc = "listen with TLS", .members = tls_server_options},
     {"maxConnections", OptionKind::integer, "10000", "connections at a time; one more is closed at once", 1},
     {"maxTotalBufferSize", OptionKind::size, "\"1GiB\"",
      "most bytes unread and queued for all connections together; those that hold most are closed; 0: no limit"},

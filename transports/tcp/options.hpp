@@ -13,7 +13,9 @@
 
 #include "ferry/spi/options.hpp"
 #include "ferry/spi/transport.hpp"
-#include "transports/tcp/tls_context.hpp"
+#include "transports/common/net/dialer.hpp"
+#include "transports/common/net/tls_context.hpp"
+#include "transports/tcp/error.hpp"
 
 namespace ferry::tcp {
 
@@ -26,15 +28,6 @@ struct Limits {
   std::size_t max_send_bytes = 0;                    // maxSendBufferSize
   std::size_t high_water_bytes = 0;                  // sendHighWaterMark; a client has none
   std::chrono::milliseconds incomplete_timeout{};    // incompleteMessageTimeout
-};
-
-/// Where to connect to, or to listen.
-struct Place {
-  std::string host;
-  std::uint16_t port = 0;
-  std::string path;      // not empty: a Unix-domain socket instead
-  bool no_delay = true;
-  bool keep_alive = false;
 };
 
 struct ClientSettings {

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "transports/tcp/error.hpp"
-#include "transports/tcp/extension.hpp"
+#include "transports/common/extension.hpp"
 
 namespace ferry::tcp {
 namespace {
@@ -54,21 +54,21 @@ bool Peer::is_own_message(TcpDelivery& delivery) {
       meet(view);
     } else if (ferry_) {
       if (!view.headers.empty()) timeout_.read(serializer(), view.headers);
-      if (timeout_.value() != TimeoutNotice::none) delivery.set_deadline(batch_time() + timeout_.value());
+      if (timeout_.value() != extension::TimeoutNotice::none) delivery.set_deadline(batch_time() + timeout_.value());
     }
     return false;
   }
-  if (!ferry_ || view.pattern != cancel_pattern) return false;
+  if (!ferry_ || view.pattern != extension::cancel_pattern) return false;
   cancel(view.payload);
   return true;
 }
 
 void Peer::meet(const spi::RequestView& request) {
   met_ = true;
-  if (!find_header(serializer(), request.headers, peer_header)) return;
+  if (!extension::find_header(serializer(), request.headers, extension::peer_header)) return;
   ferry_ = true;
   std::string nothing;
-  reply_here(raw_id(serializer(), hello_id), spi::ReplyKind::end, nothing);
+  reply_here(extension::raw_id(serializer(), extension::hello_id), spi::ReplyKind::end, nothing);
 }
 
 void Peer::cancel(std::string_view raw_id) {
@@ -125,7 +125,7 @@ void Peer::reply_here(std::string_view id, spi::ReplyKind kind, std::string& pay
   tail_.clear();
   serializer().write_reply({kind, id}, head_, tail_);
   std::string none;
-  out().append_frame(head_, carries_payload(kind) ? payload : none, tail_, text());
+  append_frame(out(), head_, carries_payload(kind) ? payload : none, tail_, text());
   appended();
 }
 
@@ -138,7 +138,7 @@ void Peer::reply_from_afar(std::string_view id, spi::ReplyKind kind, std::string
   const std::lock_guard lock(mutex_);
   // More than a peer may have queued at all: the loop will end the connection when it sees that.
   if (limits().max_send_bytes != 0 && afar_.bytes() > limits().max_send_bytes) return;
-  afar_.append_frame(head, carries_payload(kind) ? payload : none, tail, text());
+  append_frame(afar_, head, carries_payload(kind) ? payload : none, tail, text());
   post_collect();
 }
 
@@ -210,7 +210,7 @@ void Peer::on_fault(const Failure& why) {
 }
 
 void Peer::on_gone(const Failure& why) {
-  if (why.code == TcpError::tls_handshake || why.code == TcpError::tls_broken) on_fault(why);
+  if (why.code == NetError::tls_handshake || why.code == NetError::tls_broken) on_fault(why);
   collect();
   // Somebody works on each of these, and nobody waits for it any more. Events are not among them: nobody ever did.
   while (TcpDelivery* delivery = live_) {

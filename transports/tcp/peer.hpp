@@ -15,7 +15,7 @@
 #include "ferry/spi/transport.hpp"
 #include "transports/tcp/connection.hpp"
 #include "transports/tcp/delivery.hpp"
-#include "transports/tcp/extension.hpp"
+#include "transports/common/extension.hpp"
 
 namespace ferry::tcp {
 
@@ -82,7 +82,7 @@ class Peer final : public Connection {
 
   bool met_ = false;      // it has sent a request, which would have said that it is ferry
   bool ferry_ = false;    // and it did
-  TimeoutNotice timeout_;
+  extension::TimeoutNotice timeout_;
   TcpDelivery* current_ = nullptr;   // being dispatched; null again if it ended meanwhile
   std::unordered_map<std::string_view, TcpDelivery*> by_id_;   // of a ferry peer: what outlived its dispatch
 

@@ -4,7 +4,7 @@
 #include <atomic>
 
 #include "transports/tcp/error.hpp"
-#include "transports/tcp/tls.hpp"
+#include "transports/common/net/tls.hpp"
 
 namespace ferry::tcp {
 namespace {

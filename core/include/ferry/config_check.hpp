@@ -16,6 +16,7 @@ struct CheckedPart {
   std::string name;
   std::string error;                           ///< as `Application` would say it; empty: it can be run
   const spi::Transport* transport = nullptr;   ///< never null without an error; lives as long as the process
+  spi::Capabilities promises;                  ///< of the transport with these options
   std::string serializer;
   std::string address;                         ///< without secrets; empty if the transport has no word for it
   bool at_least_once = false;

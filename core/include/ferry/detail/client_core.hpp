@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,10 +24,10 @@ struct ClientSettings {
   std::chrono::milliseconds emit_timeout{5000};
   std::size_t max_in_flight = 65536;               ///< requests and events not yet ended
   std::size_t stream_buffer = 1024;                ///< values a stream holds before the peer is slowed down
-  bool offline_queue = false;                      ///< calls wait for a connection until their deadline
-  std::int64_t reconnect_attempts = -1;
-  std::chrono::milliseconds reconnect_backoff{100};
-  std::chrono::milliseconds reconnect_max_backoff{5000};
+  std::optional<bool> offline_queue = {};          ///< calls wait for a connection until their deadline; unset: for a
+                                                   ///< broker that was connected before
+  spi::ReconnectPolicy reconnect = {};
+  spi::Capabilities promises = {};
 };
 
 /// Counters, for metrics and tests. Read from any thread.
@@ -86,6 +87,7 @@ class ClientCore final : public spi::ClientSink, public std::enable_shared_from_
   void fail(Operation& operation, errc code, std::string_view what, Fate fate, bool inside_call = false);
   void fail_all(const std::error_code& code, const std::string& why);
   void connect();
+  bool waits_offline() const;   ///< calls, for a connection that could not be made
   void connect_after(std::chrono::milliseconds delay, const std::string& why);
   void arm_deadline();
   void deadline_passed();

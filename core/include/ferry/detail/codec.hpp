@@ -141,13 +141,35 @@ T from_tree(const nlohmann::json& tree) {
   }
 }
 
+/// A value of such a type is read from the members of objects.
+template <class T>
+constexpr bool reads_members() {
+  if constexpr (Described<T> || DirectMap<T>) {
+    return true;
+  } else if constexpr (is_optional<T> || DirectList<T>) {
+    return reads_members<typename T::value_type>();
+  } else {
+    return false;
+  }
+}
+
 template <class T>
 T decode_json(std::string_view text) {
   JsonReader reader(text);
   if constexpr (is_direct<T> || is_dom<T>) {
     T out{};
-    if (!read_json(reader, out) || !reader.at_end()) throw_bad_payload(reader);
-    return out;
+    if (read_json(reader, out) && reader.at_end()) return out;
+    if constexpr (!is_dom<T> && reads_members<T>()) {
+      // Of a member that is there twice, JSON.parse takes the last one: the one before may be of any type.
+      nlohmann::json tree;
+      JsonReader again(text);
+      if (read_dom(again, tree) && again.at_end()) {
+        try {
+          return from_tree<T>(tree);
+        } catch (const SerializationError&) {}   // the reader's words say where
+      }
+    }
+    throw_bad_payload(reader);
   } else {
     nlohmann::json tree;
     if (!read_dom(reader, tree) || !reader.at_end()) throw_bad_payload(reader);

@@ -22,7 +22,7 @@ namespace ferry::spi {
 
 enum class Settlement : std::uint8_t {
   ack,          ///< handled
-  requeue,      ///< to be delivered again
+  requeue,      ///< to be delivered again, as far as the transport's limit of deliveries allows; past it, dead-lettered
   reject,       ///< never again
   dead_letter,  ///< never again, but kept where the transport has such a place
 };

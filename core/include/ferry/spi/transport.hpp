@@ -47,6 +47,14 @@ struct Capabilities {
   bool custom_serializer = false;  ///< serializers other than json can be chosen
   bool sees_peer_loss = false;  ///< a client learns at once that its service is gone
   bool in_process = false;     ///< a client reaches services of its own process only
+  bool broker = false;         ///< a broker stands between: calls wait for one that is away and comes back
+};
+
+/// When a lost connection is made again.
+struct ReconnectPolicy {
+  std::int64_t attempts = -1;   ///< after a failure or a loss; -1: without limit
+  std::chrono::milliseconds backoff{100};   ///< before the first; doubles, with jitter
+  std::chrono::milliseconds max_backoff{5000};
 };
 
 /// A driver's own object, for `unwrap<T>()`.
@@ -133,6 +141,8 @@ class ServerSink {
  public:
   virtual void on_message(DeliveryPtr delivery) = 0;
   virtual void on_status(StatusEvent event) = 0;
+  /// What the service listens on is gone: the connection to the broker. Core calls `listen` again when it is time.
+  virtual void on_disconnected(Failure why) = 0;
   /// Something went wrong that ends no more than one peer: counted and logged.
   virtual void on_error(const Failure& failure) = 0;
 
@@ -145,15 +155,16 @@ class ServerTransport {
  public:
   virtual ~ServerTransport() = default;
 
-  /// Starts taking messages. Calls `done` once, with null or with what went wrong.
+  /// Starts taking messages: one attempt. Calls `done` once, with null or with what went wrong. Core may call it again
+  /// after a failure, and after `ServerSink::on_disconnected`.
   virtual void listen(std::vector<Subscription> subscriptions, std::function<void(const Failure*)> done) = 0;
-  /// Stop, and go on, taking messages: too many handlers run.
+  /// Stop, and go on, taking messages: too many handlers run. Holds across `listen`.
   virtual void pause() = 0;
   virtual void resume() = 0;
-  /// No new messages; what was taken is still answered. Calls `done` when nothing new can come.
+  /// No new messages; what was taken is still answered. Calls `done` when nothing new can come. In any state.
   virtual void drain(std::function<void()> done) = 0;
   /// Sends replies that are still queued, for at most `limit`, then ends every connection. Calls `done` when the sink will
-  /// not be called any more.
+  /// not be called any more. In any state.
   virtual void close(std::chrono::milliseconds limit, std::function<void()> done) = 0;
   /// Where it can be reached, for people and for tests that asked for a free port: `tcp://127.0.0.1:3001`.
   virtual std::string endpoint() const { return {}; }
@@ -180,6 +191,12 @@ class Transport {
 
   virtual std::string_view name() const noexcept = 0;
   virtual const Capabilities& capabilities() const noexcept = 0;
+  /// Of a client or service with these checked options, where a mode decides. The one above is that of the default mode.
+  virtual Capabilities capabilities(const Options& options) const { return static_cast<void>(options), capabilities(); }
+  /// What holds in place of `configured` where the transport's own options say how to reconnect.
+  virtual ReconnectPolicy reconnect_policy(const Options& options, ReconnectPolicy configured) const {
+    return static_cast<void>(options), configured;
+  }
   virtual OptionTable client_options() const noexcept = 0;
   virtual OptionTable server_options() const noexcept = 0;
   /// URL schemes of `options_from_url`: `tcp`, `tcps`.

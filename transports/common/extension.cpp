@@ -1,4 +1,4 @@
-#include "transports/tcp/extension.hpp"
+#include "transports/common/extension.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -8,7 +8,7 @@
 
 #include "ferry/detail/json_reader.hpp"
 
-namespace ferry::tcp {
+namespace ferry::extension {
 namespace {
 
 std::optional<std::string_view> find_in_json(std::string_view raw, std::string_view name) {
@@ -78,4 +78,4 @@ std::string raw_id(const spi::Serializer& serializer, std::string_view id) {
   return raw;
 }
 
-}  // namespace ferry::tcp
+}  // namespace ferry::extension

@@ -2,6 +2,7 @@
 // One attempt of a client to get a socket: resolve, then one address after the other.
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,19 +13,28 @@
 
 #include "ferry/error.hpp"
 #include "ferry/spi/loop.hpp"
-#include "transports/tcp/options.hpp"
-#include "transports/tcp/wire.hpp"
+#include "transports/common/net/wire.hpp"
 
-namespace ferry::tcp {
+namespace ferry::net {
+
+/// Where to connect to, or to listen.
+struct Place {
+  std::string host;
+  std::uint16_t port = 0;
+  std::string path;      // not empty: a Unix-domain socket instead
+  bool no_delay = true;
+  bool keep_alive = false;
+};
 
 /// Lifetime: shared with its own operations.
 /// Threads:  the client's loop. `done` is called once, never inside `start`; not after `cancel`.
 class Dialer : public std::enable_shared_from_this<Dialer> {
  public:
-  /// With a connected socket and the time left of `connectTimeout`, or with the failure of the last address tried.
+  /// With a connected socket and the time left, or with the failure of the last address tried.
   using Done = std::function<void(const Failure* failure, Socket socket, std::chrono::milliseconds left)>;
 
-  Dialer(const spi::Loop& loop, const ClientSettings& settings, Done done);
+  /// `limit`: for all of it. `url`: what `place` is called in errors.
+  Dialer(const spi::Loop& loop, Place place, std::chrono::milliseconds limit, std::string url, Done done);
 
   void start();
   void cancel();
@@ -37,7 +47,9 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
   void on_connected(const std::error_code& error);
   void give_up(const std::error_code& error);
 
-  const ClientSettings& settings_;
+  const Place place_;
+  const std::chrono::milliseconds limit_;
+  const std::string url_;
   Done done_;
   asio::ip::tcp::resolver resolver_;
   asio::steady_timer timer_;      // of the attempt at hand
@@ -49,7 +61,4 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
   bool timed_out_ = false;
 };
 
-/// "tcp://host:port", "tcps://host:port" or "tcp+unix:///path", as configured.
-std::string url_of(const ClientSettings& settings);
-
-}  // namespace ferry::tcp
+}  // namespace ferry::net

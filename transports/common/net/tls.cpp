@@ -1,4 +1,4 @@
-#include "transports/tcp/tls.hpp"
+#include "transports/common/net/tls.hpp"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -12,9 +12,9 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
-#include "transports/tcp/error.hpp"
+#include "transports/common/net/error.hpp"
 
-namespace ferry::tcp {
+namespace ferry::net {
 namespace {
 
 struct BioFree { void operator()(BIO* p) const noexcept { BIO_free(p); } };
@@ -102,7 +102,7 @@ void TlsWire::handshake(WireUserPtr user) {
   } else {
     detail = "the peer closed the connection";
   }
-  user->on_handshake(TcpError::tls_handshake, detail);
+  user->on_handshake(NetError::tls_handshake, detail);
 }
 
 void TlsWire::async_read(std::span<char> room, WireUserPtr user) { read(room, std::move(user), true); }
@@ -143,7 +143,7 @@ void TlsWire::wait_writable(WireUserPtr user) {
 
 Wire::Written TlsWire::write(std::span<const iovec> buffers) {
   Written done;
-  if (broken_) return {0, TcpError::tls_broken};
+  if (broken_) return {0, NetError::tls_broken};
   for (const iovec& buffer : buffers) {
     std::size_t offset = 0;
     while (offset < buffer.iov_len) {
@@ -182,7 +182,7 @@ std::error_code TlsWire::fault(int ssl_error) {
   ERR_clear_error();
   // Peers that end without a farewell are common, and frames tell by themselves whether they are whole.
   if (truncated || ssl_error == SSL_ERROR_SYSCALL) return asio::error::eof;
-  return TcpError::tls_broken;
+  return NetError::tls_broken;
 }
 
-}  // namespace ferry::tcp
+}  // namespace ferry::net

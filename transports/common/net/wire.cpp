@@ -1,4 +1,4 @@
-#include "transports/tcp/wire.hpp"
+#include "transports/common/net/wire.hpp"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -13,7 +13,7 @@
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 
-namespace ferry::tcp {
+namespace ferry::net {
 
 void Wire::async_handshake(WireUserPtr user) {
   asio::post(socket_.get_executor(), [user = std::move(user)] { user->on_handshake({}, {}); });
@@ -94,4 +94,4 @@ Address address_of(const Endpoint& endpoint) {
   return result;
 }
 
-}  // namespace ferry::tcp
+}  // namespace ferry::net

@@ -1,4 +1,4 @@
-#include "transports/tcp/tls_context.hpp"
+#include "transports/common/net/tls_context.hpp"
 
 #include <cerrno>
 #include <filesystem>
@@ -15,9 +15,9 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "transports/tcp/error.hpp"
+#include "transports/common/net/error.hpp"
 
-namespace ferry::tcp {
+namespace ferry::net {
 namespace {
 
 struct BioFree { void operator()(BIO* p) const noexcept { BIO_free(p); } };
@@ -81,7 +81,7 @@ TlsContext::TlsContext(Role role, const spi::Options& options, const std::string
   SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                        SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(context_.get(), SSL_SESS_CACHE_OFF);
-  static constexpr unsigned char session_context[] = "ferry.tcp";
+  static constexpr unsigned char session_context[] = "ferry";
   SSL_CTX_set_session_id_context(context_.get(), session_context, sizeof session_context - 1);
   set_versions(options);
   set_ciphers(options);
@@ -129,7 +129,7 @@ void TlsContext::load_identity(const spi::Options& options, const std::string& d
   if (!options.has("cert") && !options.has("key")) {
     if (role_ == Role::client) return;
     spi::config_error(options.place("cert"), "a TLS service needs a certificate",
-                      "set tlsOptions.key and tlsOptions.cert");
+                      "set key and cert");
   }
   for (const char* name : {"cert", "key"}) {
     if (!options.has(name)) spi::config_error(options.place(name), "missing", "key and cert go together");
@@ -152,11 +152,11 @@ void TlsContext::load_identity(const spi::Options& options, const std::string& d
   const KeyPtr parsed(PEM_read_bio_PrivateKey(memory_bio(key.text).get(), nullptr, give_passphrase, &phrase));
   if (!parsed) {
     spi::config_error(key_place, key.source + " holds no readable private key: " + openssl_reason(),
-                      "give it as PEM, and tlsOptions.passphrase if it is encrypted");
+                      "give it as PEM, and passphrase if it is encrypted");
   }
   if (SSL_CTX_use_PrivateKey(context_.get(), parsed.get()) != 1 || SSL_CTX_check_private_key(context_.get()) != 1) {
     spi::config_error(key_place, key.source + " is not the key of the certificate: " + openssl_reason(),
-                      "give the key that tlsOptions.cert was made for");
+                      "give the key that cert was made for");
   }
 }
 
@@ -214,4 +214,4 @@ std::unique_ptr<SSL, SslFree> TlsContext::make() const {
   return ssl;
 }
 
-}  // namespace ferry::tcp
+}  // namespace ferry::net

@@ -12,7 +12,7 @@
 
 struct iovec;
 
-namespace ferry::tcp {
+namespace ferry::net {
 
 /// A counted block of bytes, never zero-filled. Any thread may hold and drop one; only the connection writes to it, and
 /// only where nobody else looks.
@@ -79,8 +79,10 @@ class InBuffer {
 /// Bytes that wait to be sent, in segments: small messages share one, a large payload is taken over as its own.
 class OutQueue {
  public:
-  /// One frame. The contents of a large payload are moved out of it.
-  void append_frame(std::string_view head, std::string& payload, std::string_view tail, bool text);
+  /// One message: what the protocol puts before it, and the parts of its envelope. The contents of a large payload are
+  /// moved out of it.
+  void append(std::string_view prefix, std::string_view head, std::string& payload, std::string_view tail);
+  void append(std::string_view bytes);
   /// Everything of `other` goes to the end; it is empty then.
   void splice(OutQueue& other);
 
@@ -108,4 +110,4 @@ class OutQueue {
   std::uint64_t sent_ = 0;
 };
 
-}  // namespace ferry::tcp
+}  // namespace ferry::net

@@ -1,13 +1,17 @@
 #pragma once
 // What only two ferry peers tell each other, and how they learn that they are two.
 //
-// 1. The first request of a connection carries the metadata `ferry-peer: 1`. NestJS hands it to a handler that asks for
+// On a connection of their own:
+// 1. The first request carries the metadata `ferry-peer: 1`. NestJS hands it to a handler that asks for
 //    metadata, and otherwise ignores it.
 // 2. A ferry service answers with a reply to the id "ferry-peer", which nobody asked with. A NestJS client never said
 //    that it is ferry, and so never sees one.
 // 3. From then on a request may carry `ferry-timeout`, the milliseconds its caller still waits, or "none". It counts for
 //    the requests after it as well, until another one comes: most callers always wait equally long, and need not pay for
 //    saying so. An event of the pattern `ferry.cancel`, with an id as its payload, says that nobody waits any more.
+//
+// Through a broker, where many services may answer: requests carry `ferry-peer` until some ferry service has answered so,
+// and from then on each carries its own `ferry-timeout`. `ferry.cancel` is where every ferry service of the broker listens.
 
 #include <chrono>
 #include <optional>
@@ -17,7 +21,7 @@
 #include "ferry/headers.hpp"
 #include "ferry/spi/serializer.hpp"
 
-namespace ferry::tcp {
+namespace ferry::extension {
 
 inline constexpr std::string_view peer_header = "ferry-peer";
 inline constexpr std::string_view timeout_header = "ferry-timeout";
@@ -50,4 +54,4 @@ void strip_own_headers(Headers& headers);
 /// A plain id as it stands in an envelope, and as the payload of a cancel.
 std::string raw_id(const spi::Serializer& serializer, std::string_view id);
 
-}  // namespace ferry::tcp
+}  // namespace ferry::extension

@@ -1,4 +1,4 @@
-#include "transports/tcp/dialer.hpp"
+#include "transports/common/net/dialer.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -7,14 +7,16 @@
 #include <asio/error.hpp>
 #include <asio/local/stream_protocol.hpp>
 
-#include "transports/tcp/error.hpp"
+#include "transports/common/net/error.hpp"
 
-namespace ferry::tcp {
+namespace ferry::net {
 
 using std::chrono::milliseconds;
 
-Dialer::Dialer(const spi::Loop& loop, const ClientSettings& settings, Done done)
-    : settings_(settings),
+Dialer::Dialer(const spi::Loop& loop, Place place, milliseconds limit, std::string url, Done done)
+    : place_(std::move(place)),
+      limit_(limit),
+      url_(std::move(url)),
       done_(std::move(done)),
       resolver_(loop.executor()),
       timer_(loop.executor()),
@@ -22,9 +24,9 @@ Dialer::Dialer(const spi::Loop& loop, const ClientSettings& settings, Done done)
 
 void Dialer::start() {
   if (!done_) return;
-  deadline_ = Clock::now() + settings_.connect_timeout;
-  if (settings_.place.path.empty()) return resolve();
-  endpoints_.emplace_back(asio::local::stream_protocol::endpoint(settings_.place.path));
+  deadline_ = Clock::now() + limit_;
+  if (place_.path.empty()) return resolve();
+  endpoints_.emplace_back(asio::local::stream_protocol::endpoint(place_.path));
   try_next();
 }
 
@@ -38,9 +40,9 @@ void Dialer::cancel() {
 
 void Dialer::resolve() {
   std::error_code is_name;
-  const asio::ip::address address = asio::ip::make_address(settings_.place.host, is_name);
+  const asio::ip::address address = asio::ip::make_address(place_.host, is_name);
   if (!is_name) {
-    endpoints_.emplace_back(asio::ip::tcp::endpoint(address, settings_.place.port));
+    endpoints_.emplace_back(asio::ip::tcp::endpoint(address, place_.port));
     return try_next();
   }
   auto self = shared_from_this();
@@ -50,7 +52,7 @@ void Dialer::resolve() {
     if (!cancelled && self->endpoints_.empty()) self->give_up({ETIMEDOUT, std::system_category()});
   });
   resolver_.async_resolve(
-      settings_.place.host, std::to_string(settings_.place.port), asio::ip::resolver_base::numeric_service,
+      place_.host, std::to_string(place_.port), asio::ip::resolver_base::numeric_service,
       [self](const std::error_code& error, const asio::ip::tcp::resolver::results_type& found) {
         if (!self->done_) return;
         if (error) return self->give_up(error);
@@ -90,7 +92,7 @@ void Dialer::on_connected(const std::error_code& error) {
     return try_next();
   }
   timer_.cancel();
-  prepare_socket(socket_, settings_.place.no_delay, settings_.place.keep_alive);
+  prepare_socket(socket_, place_.no_delay, place_.keep_alive);
   const auto left = std::chrono::duration_cast<milliseconds>(deadline_ - Clock::now());
   std::exchange(done_, nullptr)(nullptr, std::move(socket_), std::max(left, milliseconds(1)));
 }
@@ -99,18 +101,8 @@ void Dialer::give_up(const std::error_code& error) {
   if (!done_) return;
   timer_.cancel();
   resolver_.cancel();
-  const Failure failure(plain(error), "cannot connect to " + url_of(settings_) + ": " + reason(error), Fate::not_sent);
+  const Failure failure(plain(error), "cannot connect to " + url_ + ": " + reason(error), Fate::not_sent);
   std::exchange(done_, nullptr)(&failure, std::move(socket_), milliseconds(0));
 }
 
-std::string url_of(const ClientSettings& settings) {
-  const Place& place = settings.place;
-  Address address;
-  address.path = place.path;
-  if (place.path.empty()) address.address = place.host;
-  address.port = place.port;
-  address.v6 = place.host.find(':') != std::string::npos;
-  return address.url(settings.tls != nullptr);
-}
-
-}  // namespace ferry::tcp
+}  // namespace ferry::net

@@ -5,10 +5,10 @@
 #include <string>
 #include <system_error>
 
-#include "transports/tcp/tls_context.hpp"
-#include "transports/tcp/wire.hpp"
+#include "transports/common/net/tls_context.hpp"
+#include "transports/common/net/wire.hpp"
 
-namespace ferry::tcp {
+namespace ferry::net {
 
 /// TLS over a socket. OpenSSL reads and writes the socket by itself, never blocking.
 class TlsWire final : public Wire {
@@ -35,4 +35,4 @@ class TlsWire final : public Wire {
   bool broken_ = false;                      // OpenSSL must not be used any more
 };
 
-}  // namespace ferry::tcp
+}  // namespace ferry::net

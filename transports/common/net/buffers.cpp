@@ -1,4 +1,4 @@
-#include "transports/tcp/buffers.hpp"
+#include "transports/common/net/buffers.hpp"
 
 #include <sys/uio.h>
 
@@ -7,14 +7,14 @@
 #include <cstring>
 #include <new>
 
-#include "transports/tcp/framing.hpp"
 
-namespace ferry::tcp {
+namespace ferry::net {
 namespace {
 
 constexpr std::size_t largest_usual_chunk = 64 * 1024;
 constexpr std::size_t largest_kept_chunk = 256 * 1024;   // a larger one goes when it is empty
 constexpr std::size_t taken_over = 16 * 1024;            // payloads from here on are not copied
+constexpr std::size_t few_bytes = 512;                   // quicker appended one by one
 constexpr std::size_t full_segment = 32 * 1024;
 constexpr std::size_t copied_when_spliced = 4 * 1024;
 constexpr std::size_t largest_spare = 64 * 1024;
@@ -90,20 +90,30 @@ void InBuffer::clear() noexcept {
 
 // --- OutQueue -------------------------------------------------------------------------------------------------------
 
-void OutQueue::append_frame(std::string_view head, std::string& payload, std::string_view tail, bool text) {
-  std::string* out = &this->tail();
-  const std::size_t before = out->size();
-  if (payload.size() < taken_over) {
-    tcp::append_frame(*out, head, payload, tail, text);
-    bytes_ += out->size() - before;
+void OutQueue::append(std::string_view prefix, std::string_view head, std::string& payload, std::string_view tail) {
+  bytes_ += prefix.size() + head.size() + payload.size() + tail.size();
+  if (payload.size() >= taken_over) {
+    this->tail().append(prefix).append(head);
+    take(std::move(payload));
+    payload.clear();
+    this->tail().append(tail);
     return;
   }
-  append_length(*out, head, payload, tail, text);
-  out->append(head);
-  bytes_ += out->size() - before + payload.size() + tail.size();
-  take(std::move(payload));
-  payload.clear();
-  this->tail().append(tail);
+  std::string& out = this->tail();
+  const std::size_t at = out.size();
+  const std::size_t all = prefix.size() + head.size() + payload.size() + tail.size();
+  if (all <= few_bytes) {
+    out.append(prefix).append(head).append(payload).append(tail);
+    return;
+  }
+  out.resize(at + all);   // once for all of it
+  char* p = out.data() + at;
+  for (const std::string_view part : {prefix, head, std::string_view(payload), tail}) p = std::copy(part.begin(), part.end(), p);
+}
+
+void OutQueue::append(std::string_view bytes) {
+  bytes_ += bytes.size();
+  tail().append(bytes);
 }
 
 void OutQueue::splice(OutQueue& other) {
@@ -187,4 +197,4 @@ void OutQueue::recycle(std::string& segment) {
   spare_.push_back(std::move(segment));
 }
 
-}  // namespace ferry::tcp
+}  // namespace ferry::net

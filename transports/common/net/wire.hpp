@@ -13,7 +13,7 @@
 
 struct iovec;
 
-namespace ferry::tcp {
+namespace ferry::net {
 
 using Socket = asio::generic::stream_protocol::socket;
 using Endpoint = asio::generic::stream_protocol::endpoint;
@@ -77,4 +77,4 @@ struct Address {
 };
 Address address_of(const Endpoint& endpoint);
 
-}  // namespace ferry::tcp
+}  // namespace ferry::net
