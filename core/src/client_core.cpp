@@ -241,6 +241,15 @@ void ClientCore::on_reply(const spi::ReplyView& reply) {
   }
 }
 
+void ClientCore::on_request_failed(std::string_view id, const Failure& failure) {
+  const std::uint64_t key = state_->ids.key(id);
+  OperationPtr op(key == 0 ? nullptr : state_->table.find(key));
+  if (!op || op->kind == Operation::Kind::event) return;
+  Failure copy = failure;
+  copy.detail = subject(settings_, *op.get()) + failure.detail;
+  finish(*op.get(), &copy);
+}
+
 void ClientCore::on_emitted(spi::EmitToken token, const Failure* failure) {
   OperationPtr op(state_->table.find(token));
   if (!op) return;

@@ -56,6 +56,7 @@ struct ClientLog final : spi::ClientSink {
     replies.push_back({std::string(r.id), std::string(r.value), std::string(r.error), r.has_value, r.failed, r.last});
     if (after_reply) after_reply();
   }
+  void on_request_failed(std::string_view, const Failure&) override { FAIL("no broker, nobody to refuse"); }
   void on_emitted(spi::EmitToken token, const Failure* why) override {
     CHECK_FALSE(in_call);
     CHECK(why == nullptr);

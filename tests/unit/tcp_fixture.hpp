@@ -147,6 +147,7 @@ struct ClientLog final : spi::ClientSink {
     replies.push_back(std::string(reply.id) + (reply.failed ? "! " : " ") +
                       std::string(reply.failed ? reply.error : reply.value));
   }
+  void on_request_failed(std::string_view, const Failure&) override { FAIL("no broker, nobody to refuse"); }
   void on_emitted(spi::EmitToken token, const Failure* failure) override {
     CHECK(failure == nullptr);
     emitted.push_back(token);

@@ -73,6 +73,7 @@ class ClientCore final : public spi::ClientSink, public std::enable_shared_from_
   void on_connected(std::string_view peer) override;
   void on_disconnected(Failure why) override;
   void on_reply(const spi::ReplyView& reply) override;
+  void on_request_failed(std::string_view id, const Failure& failure) override;
   void on_emitted(spi::EmitToken token, const Failure* failure) override;
   void on_error(const Failure& failure) override;
   void on_status(StatusEvent event) override;

@@ -87,6 +87,8 @@ class ClientSink {
   /// The attempt failed, or the connection went. Requests and events not yet answered or reported are ended by core.
   virtual void on_disconnected(Failure why) = 0;
   virtual void on_reply(const ReplyView& reply) = 0;
+  /// A request that was taken, and that the broker then refused or has nobody for. Not for ids that were cancelled.
+  virtual void on_request_failed(std::string_view id, const Failure& failure) = 0;
   /// The outcome of an event: null when it was accepted (confirmed, with `Capabilities::ack`).
   virtual void on_emitted(EmitToken token, const Failure* failure) = 0;
   /// An error that belongs to no call and ends nothing: for `on_error`.
