@@ -40,6 +40,14 @@ inline void append_command(std::string& out, std::initializer_list<std::string_v
   for (const std::string_view word : words) append_bulk(out, word);
 }
 
+/// PUBLISH to `<channel><suffix>`, up to the body's first byte; its bytes and "\r\n" follow.
+inline void append_publish(std::string& out, std::string_view channel, std::string_view suffix, std::size_t body_size) {
+  out += "*3\r\n$7\r\nPUBLISH\r\n";
+  append_bulk_header(out, channel.size() + suffix.size());
+  out.append(channel).append(suffix).append("\r\n");
+  append_bulk_header(out, body_size);
+}
+
 /// A command of one line.
 class Command {
  public:
