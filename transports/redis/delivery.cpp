@@ -8,7 +8,7 @@
 namespace ferry::redis {
 
 RedisDelivery::RedisDelivery(std::shared_ptr<Service> service, net::ChunkPtr memory, std::string_view channel,
-                             std::string_view reply_channel, Entry entry)
+                             std::string_view reply_channel, EntryName entry)
     : Delivery(service->loop(), service->serializer()),
       service_(std::move(service)),
       memory_(std::move(memory)),

@@ -17,21 +17,21 @@ namespace ferry::redis {
 
 class Service;
 
+/// Which entry of a stream a message is; `stream` is the service's number of it.
+struct EntryName {
+  static constexpr std::uint32_t none = ~std::uint32_t{0};
+  std::uint32_t stream = none;
+  std::string_view id = {};
+};
+
 /// A message and the service it came to. Its views point into the chunk that it holds.
 ///
 /// Lifetime: counted; made and destroyed on the service's loop, wherever the last pointer goes.
 class RedisDelivery final : public spi::Delivery, public RedisContext, public detail::Pooled {
  public:
-  /// Which entry of a stream it is; `stream` is the service's number of it.
-  struct Entry {
-    std::uint32_t stream = none;
-    std::string_view id = {};
-    static constexpr std::uint32_t none = ~std::uint32_t{0};
-  };
-
   /// `channel`: where it came from. `reply_channel`: where its replies go; empty: `<channel>.reply`.
   RedisDelivery(std::shared_ptr<Service> service, net::ChunkPtr memory, std::string_view channel,
-                std::string_view reply_channel = {}, Entry entry = {});
+                std::string_view reply_channel = {}, EntryName entry = {});
   ~RedisDelivery() override = default;
 
   // spi::Delivery
@@ -56,7 +56,7 @@ class RedisDelivery final : public spi::Delivery, public RedisContext, public de
   }
   std::string_view reply_channel() const noexcept { return reply_channel_; }
   std::string_view channel_view() const noexcept { return channel_; }
-  const Entry& entry() const noexcept { return entry_; }
+  const EntryName& entry() const noexcept { return entry_; }
   /// A reply could not be sent: a stream's entry stays, and is answered again.
   void lose_reply() noexcept { reply_lost_.store(true, std::memory_order_release); }
   bool reply_lost() const noexcept { return reply_lost_.load(std::memory_order_acquire); }
@@ -69,7 +69,7 @@ class RedisDelivery final : public spi::Delivery, public RedisContext, public de
   net::ChunkPtr memory_;
   std::string_view channel_;
   std::string_view reply_channel_;
-  Entry entry_;
+  EntryName entry_;
   std::string scratch_;                    // of a body that is no message as it came
   std::atomic<bool> finished_{false};      // the last reply was made, or the last pointer is gone
   std::atomic<bool> reply_lost_{false};

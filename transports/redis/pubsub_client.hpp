@@ -51,8 +51,12 @@ class PubSubClient final : public Client {
   struct Hash : std::hash<std::string_view> {
     using is_transparent = void;
   };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const noexcept { return a == b; }
+  };
   template <class T>
-  using ByText = std::pmr::unordered_map<std::pmr::string, T, Hash, std::equal_to<>>;
+  using ByText = std::pmr::unordered_map<std::pmr::string, T, Hash, Equal>;
 
   void on_connections() override { ready(); }
   void on_lost() override;
