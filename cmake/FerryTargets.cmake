@@ -2,6 +2,7 @@
 #
 #   ferry_add_transport(<name> SOURCES plugin.cpp ... [LINK ...] [PACKAGES OpenSSL ...] [PKG_CONFIG libnats>=3 ...])
 #   ferry_add_serializer(<name> ...)                  the same
+#   ferry_add_transport_part(<part> SOURCES ... [LINK ...] [PACKAGES ...])   for `ferry_add_transport(... PARTS <part> ...)`
 #   ferry_skip_plugin(<transport|serializer> <name> <reason>)
 #   ferry_link_static_plugins(<target> [PLUGINS ...]) see FerryStaticPlugins.cmake
 #   ferry_add_program(<target> SOURCES ... [LINK ...] [OUTPUT_NAME ...] [PLUGINS ...] [INSTALL])
@@ -13,9 +14,6 @@
 include(CMakePackageConfigHelpers)
 include(FerryStaticPlugins)
 
-# Sources of a transport that does its own I/O, besides its own; it needs OpenSSL.
-set(FERRY_NET_SOURCES buffers.cpp dialer.cpp error.cpp tls.cpp tls_context.cpp wire.cpp)
-list(TRANSFORM FERRY_NET_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/transports/common/net/")
 
 set(FERRY_LIBRARY_DIR "${PROJECT_BINARY_DIR}/lib")          # libferry_core.so and every plugin beside it
 set(FERRY_PROGRAM_DIR "${PROJECT_BINARY_DIR}/bin")
@@ -91,12 +89,18 @@ endfunction()
 # the one copy in the process even for RTLD_LOCAL. What would break it, with a crash in the first async operation that
 # meets another copy: a version script with `local: *`, ASIO_DISABLE_VISIBILITY, -Bsymbolic with -fno-gnu-unique.
 function(ferry_add_plugin kind name)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "SOURCES;LINK;PACKAGES;PKG_CONFIG")
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "SOURCES;PARTS;LINK;PACKAGES;PKG_CONFIG")
   if(NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "ferry_add_${kind}(${name}): needs SOURCES; unexpected: ${arg_UNPARSED_ARGUMENTS}")
   endif()
   set(plugin ${kind}_${name})
   set(target ferry_${plugin})
+  foreach(part IN LISTS arg_PARTS)
+    foreach(wants LINK PACKAGES)
+      get_property(more GLOBAL PROPERTY FERRY_PART_${part}_${wants})
+      list(APPEND arg_${wants} ${more})
+    endforeach()
+  endforeach()
   ferry_find_plugin_dependencies(${plugin} reason "${arg_PACKAGES}" "${arg_PKG_CONFIG}")
   if(reason)
     ferry_skip_plugin(${kind} ${name} "${reason}")
@@ -129,6 +133,9 @@ function(ferry_add_plugin kind name)
     target_link_libraries(${target}_impl PUBLIC ferry::core ${arg_LINK})
     list(APPEND made ${target}_impl)
   endif()
+  foreach(part IN LISTS arg_PARTS)
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:ferry_transport_${part}>)
+  endforeach()
   # Named once more: an imported archive or library has to follow the objects that need it.
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}")
   target_link_libraries(${target} PRIVATE ferry::core ${arg_LINK})
@@ -146,6 +153,25 @@ function(ferry_add_plugin kind name)
   if(FERRY_INSTALL)
     ferry_install_plugin(${plugin})
   endif()
+endfunction()
+
+# Objects that several plugins take into themselves; unit tests link ferry_transport_<part> once for all of them. Without
+# its packages there is no part, and no plugin that wants it.
+function(ferry_add_transport_part part)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK;PACKAGES")
+  set_property(GLOBAL PROPERTY FERRY_PART_${part}_LINK ${arg_LINK})
+  set_property(GLOBAL PROPERTY FERRY_PART_${part}_PACKAGES ${arg_PACKAGES})
+  ferry_find_plugin_dependencies(transport_part_${part} reason "${arg_PACKAGES}" "")
+  if(reason)
+    return()
+  endif()
+  set(target ferry_transport_${part})
+  add_library(${target} OBJECT ${arg_SOURCES})
+  target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${target} PUBLIC ferry::core ${arg_LINK})
+  ferry_own_code(${target})
+  ferry_reuse_pch(${target} ferry_plugin_pch)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden)
 endfunction()
 
 # Sets <reason_variable> to what is missing, or to nothing. What was found goes into FERRY_<plugin>_FIND, as the code

@@ -267,6 +267,8 @@ void Application::start() {
   listening->wait_until(Clock::time_point::max());   // a transport always answers: it has its own limits
   if (!first) return;
   stop();   // nothing half-started
+  const bool away = first->code == errc::not_connected || first->code == errc::connection_lost;
+  if (away) throw ConnectionError(std::move(*first));   // the broker's fault, not the config's
   throw ConfigError(std::move(*first));
 }
 

@@ -54,7 +54,10 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
 
   void attach(std::unique_ptr<spi::ServerTransport> server) { server_ = std::move(server); }
   /// Frees the transport. After `close`, when no loop runs any more.
-  void detach() { server_.reset(); }
+  void detach() {
+    reconnect_timer_.reset();
+    server_.reset();
+  }
   /// Starts taking messages, and from then on sees to it that it stays so. `done` is called once: with the failure of the
   /// first attempt, unless the service may start without its broker.
   void listen(std::function<void(const Failure*)> done);

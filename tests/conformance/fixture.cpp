@@ -1,6 +1,7 @@
 #include "fixture.hpp"
 
 #include "../support/certificates.hpp"
+#include "ferry/config_check.hpp"
 
 #include <unistd.h>
 
@@ -28,34 +29,51 @@ World::World(bool direct) : document_(read_document()) {
   static std::atomic<int> number{0};
   conformance_ = document_.value("conformance", nlohmann::json::object());
   document_.erase("conformance");
-  const std::uint16_t port = free_port();
-  const std::string unique = std::to_string(getpid()) + "-" + std::to_string(number++);
-  if (!direct && conformance_.value("gate", false)) gate_ = std::make_unique<Gate>(port);
+  broker_ = make_broker();
+  const std::uint16_t port = broker_ ? broker_->port() : free_port();
+  const auto gate = [&](const char* name) {
+    return !direct && conformance_.value(name, false) ? std::make_unique<Gate>(port) : nullptr;
+  };
+  gate_ = gate("gate");
+  service_gate_ = gate("serviceGate");
   // What a config file may name: an address of this case's own.
-  setenv("SUITE_ID", unique.c_str(), 1);
-  setenv("SUITE_PORT", std::to_string(port).c_str(), 1);
-  setenv("SUITE_CLIENT_PORT", std::to_string(gate_ ? gate_->port() : port).c_str(), 1);
-  if (document_.dump().find("${SUITE_CERTS}") != std::string::npos) setenv("SUITE_CERTS", certificates().c_str(), 1);
-  const Application probe(config(false, nlohmann::json::object()));
-  transport_ = document_["services"]["suite"]["transport"].get<std::string>();
-  capabilities_ = probe.plugins().transport(transport_).capabilities();
+  const auto set = [](const char* name, const std::string& value) { setenv(name, value.c_str(), 1); };
+  set("SUITE_ID", std::to_string(getpid()) + "-" + std::to_string(number++));
+  set("SUITE_PORT", std::to_string(port));
+  set("SUITE_CLIENT_PORT", std::to_string(gate_ ? gate_->port() : port));
+  set("SUITE_SERVICE_PORT", std::to_string(service_gate_ ? service_gate_->port() : port));
+  if (document_.dump().find("${SUITE_CERTS}") != std::string::npos) set("SUITE_CERTS", certificates());
+  const CheckedConfig checked = check_config(config(false, nlohmann::json::object()));
+  for (const std::string& error : checked.all_errors()) throw std::runtime_error(error);
+  transport_ = checked.clients.front().transport->name();
+  capabilities_ = checked.clients.front().promises;
   document_ = nlohmann::json::parse(Config::from_text(document_.dump(), config_file).root().dump());
 }
 
 World::~World() {
-  client_.reset();
+  close_client();
   service_.reset();
 }
 
-Config World::config(bool services, const nlohmann::json& client_settings) const {
+std::unique_ptr<Broker> World::make_broker() const {
+  if (!conformance_.contains("broker")) return nullptr;
+  std::string configuration = conformance_.value("brokerConfiguration", "");
+  constexpr std::string_view variable = "${SUITE_CERTS}";
+  for (std::size_t at = 0; (at = configuration.find(variable, at)) != std::string::npos;) {
+    configuration.replace(at, variable.size(), certificates());
+  }
+  return std::make_unique<Broker>(conformance_["broker"].get<std::string>(), configuration);
+}
+
+Config World::config(bool services, const nlohmann::json& settings) const {
   nlohmann::json document = document_;
   document.erase(services ? "clients" : "services");
-  if (!services) document["clients"]["SUITE"].update(client_settings);
+  (services ? document["services"]["suite"] : document["clients"]["SUITE"]).update(settings);
   return Config::from_text(document.dump(), config_file);
 }
 
-Application& World::serve(const std::function<void(Application&)>& handlers) {
-  service_ = std::make_unique<Application>(config(true, {}));
+Application& World::serve(const std::function<void(Application&)>& handlers, const nlohmann::json& settings) {
+  service_ = std::make_unique<Application>(config(true, settings));
   handlers(*service_);
   service_->start();
   return *service_;
@@ -72,6 +90,25 @@ Client World::client(const nlohmann::json& settings) {
   return client_->client("SUITE");
 }
 
-Gate* World::gate() { return gate_.get(); }
+void World::close_client() {
+  client_.reset();
+  if (capabilities_.broker) over_ = true;   // without one, handlers learn it by themselves
+}
+
+std::pair<std::string, std::string> World::wildcard() const {
+  const nlohmann::json given = conformance_.value("wildcard", nlohmann::json::object());
+  return {given.value("pattern", "wild.*.get"), given.value("route", "wild.42.get")};
+}
+
+bool World::redelivers() const { return document_["services"]["suite"].value("delivery", "") == "at-least-once"; }
+
+task<void> World::forever() {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  while (!over_) {
+    timer.expires_after(10ms);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+  throw std::runtime_error("the case is over");
+}
 
 }  // namespace ferry::test

@@ -1,14 +1,17 @@
 #pragma once
 // One service and one client, made from the config file of the transport under test.
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "../support/await.hpp"
+#include "../support/broker.hpp"
 #include "../support/gate.hpp"
 #include "catch.hpp"
 #include "ferry/ferry.hpp"
@@ -18,25 +21,37 @@ namespace ferry::test {
 using namespace std::chrono_literals;
 
 /// The config file of this run: `--ferry-config`. Its `conformance` member says what the suite itself must know:
-/// `"gate": true`, faults can be made on the way between client and service; `"pool": true`, handlers run concurrently.
+///
+/// - `"gate": true`: faults can be made on the way from the client: to the service, or to the broker.
+/// - `"serviceGate": true`: and on the way from the service to the broker.
+/// - `"pool": true`: handlers run concurrently.
+/// - `"broker": "redis"`: each case has a broker of its own; `"brokerConfiguration"` is added to the broker's own.
+/// - `"wildcard": {"pattern": "wild.*.get", "route": "wild.42.get"}`: how this transport writes one, and what it matches.
+///
+/// It may name `${SUITE_PORT}`, where the service listens or the broker is, `${SUITE_CLIENT_PORT}` and
+/// `${SUITE_SERVICE_PORT}`, the same through the gates, `${SUITE_ID}`, unique to a case, and `${SUITE_CERTS}`.
 void set_config_file(std::string path);
 
 /// A case's own world: an address nobody else uses, a service and a client that can come and go.
 class World {
  public:
-  /// `direct`: no gate in between, so that a service that is away is seen to be away.
+  /// `direct`: no gates in between, so that who is away is seen to be away.
   explicit World(bool direct = false);
   ~World();
 
-  /// Starts the service with these handlers. Again after `stop_service`: at the same address.
-  Application& serve(const std::function<void(Application&)>& handlers);
+  /// Starts the service with these handlers. Again after `stop_service`: at the same address. `settings` are merged into
+  /// its config.
+  Application& serve(const std::function<void(Application&)>& handlers,
+                     const nlohmann::json& settings = nlohmann::json::object());
+  /// One more instance, for the case to give handlers and start. It ends before this world.
+  Application another_service() const { return Application(config(true, nlohmann::json::object())); }
   /// Drains and stops the service; false if that was cut off.
   bool stop_service();
   Application& service() { return *service_; }
 
   /// The client, made at the first call. `settings` are merged into its config.
   Client client(const nlohmann::json& settings = nlohmann::json::object());
-  void close_client() { client_.reset(); }
+  void close_client();
   /// One more, with connections of its own: `client("SUITE")` of it. It ends before this world.
   Application another_client() const { return Application(config(false, nlohmann::json::object())); }
   /// The application that has the client, for its runtime.
@@ -44,19 +59,34 @@ class World {
 
   const spi::Capabilities& capabilities() const { return capabilities_; }
   const std::string& transport() const { return transport_; }
-  /// Between client and service, if this transport's config lets it be. Before the first `client()`.
-  Gate* gate();
+  /// Between the client and what it connects to, if this transport's config lets it be.
+  Gate* gate() { return gate_.get(); }
+  /// Between the service and its broker.
+  Gate* service_gate() { return service_gate_.get(); }
+  /// Null if the transport has none.
+  Broker* broker() { return broker_.get(); }
+  /// The pattern, then a route that it matches.
+  std::pair<std::string, std::string> wildcard() const;
+  /// An event whose handler failed comes again.
+  bool redelivers() const;
+  /// Never ends, but by an exception: when its handler is cancelled, or at the end of the case. A broker does not tell a
+  /// service that its client has gone.
+  task<void> forever();
   /// Handlers run on worker threads: several at once, in no order.
   bool pool() const { return conformance_.value("pool", false); }
 
  private:
-  Config config(bool services, const nlohmann::json& client_settings) const;
+  Config config(bool services, const nlohmann::json& settings) const;
+  std::unique_ptr<Broker> make_broker() const;
 
   nlohmann::json document_;
   nlohmann::json conformance_;
   spi::Capabilities capabilities_;
   std::string transport_;
+  std::atomic<bool> over_{false};
+  std::unique_ptr<Broker> broker_;   // before who uses it: it goes last
   std::unique_ptr<Gate> gate_;
+  std::unique_ptr<Gate> service_gate_;
   std::unique_ptr<Application> service_;
   std::unique_ptr<Application> client_;
 };
@@ -73,6 +103,9 @@ class World {
 
 #define FERRY_NEEDS_GATE(world) \
   if ((world).gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between client and service")
+
+#define FERRY_NEEDS_BROKER(world) \
+  if ((world).broker() == nullptr) FERRY_NOT_APPLICABLE("the transport has no broker")
 
 /// Runs a coroutine on the client's runtime and waits for it.
 template <class F>

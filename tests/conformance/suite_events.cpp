@@ -91,7 +91,9 @@ TEST_CASE("events nobody handles, and handlers that throw, harm nobody") {
   CHECK(good.reaches(1));
   CHECK(client.send<std::string>("ping").get() == "pong");
   CHECK(world.service().stop());   // on worker threads a handler's end may be counted after the other one was heard of
-  CHECK(world.service().services().front().failed == 1);
+  const std::uint64_t failed = world.service().services().front().failed;
+  CHECK(failed >= 1);
+  if (!world.redelivers()) CHECK(failed == 1);
   set_log_level(LogLevel::error);
 }
 

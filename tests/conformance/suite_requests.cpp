@@ -336,5 +336,6 @@ TEST_CASE("a handler that takes another transport's context is refused at start-
     }
   };
   start([](RedisContext& context) { return context.channel(); }, "redis");
+  start([](NatsContext& context) { return context.subject(); }, "nats");
   start([](KafkaContext& context) { return context.topic(); }, "kafka");
 }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <stdexcept>
 
@@ -20,29 +18,20 @@ using Clock = std::chrono::steady_clock;
 // --- Target ---------------------------------------------------------------------------------------------------------
 
 Target::Target(const json& options, int max_descriptors) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "ferry-target-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no scratch directory");
-  directory_ = pattern;
   json all{{"host", "127.0.0.1"}, {"port", 0}};
   all.update(options);
-  std::ofstream(directory_ + "/config.json")
-      << json{{"threads", 2}, {"services", {{"target", {{"transport", "tcp"}, {"options", all}}}}}};
+  directory_.write("config.json",
+                   json{{"threads", 2}, {"services", {{"target", {{"transport", "tcp"}, {"options", all}}}}}}.dump());
   process_ = std::make_unique<Process>(std::vector<std::string>{
       "/bin/sh", "-c", R"(ulimit -n "$1" && exec "$0" "$2/config.json" 2> "$2/log")",
-      FERRY_BUILD_PROGRAM_DIR "/ferry_echo_service", std::to_string(max_descriptors), directory_});
+      FERRY_BUILD_PROGRAM_DIR "/ferry_echo_service", std::to_string(max_descriptors), directory_.path()});
   const std::string ready = process_->line_of_stdout("READY");
   port_ = static_cast<std::uint16_t>(std::stoi(ready.substr(ready.rfind(':') + 1)));
 }
 
-Target::~Target() {
-  process_.reset();
-  std::error_code ignored;
-  std::filesystem::remove_all(directory_, ignored);
-}
-
 std::size_t Target::logged(const std::string& text) const {
   std::size_t count = 0;
-  std::ifstream log(directory_ + "/log");
+  std::ifstream log(directory_.path() + "/log");
   for (std::string line; std::getline(log, line);) count += line.find(text) != std::string::npos ? 1 : 0;
   return count;
 }

@@ -13,6 +13,7 @@
 
 #include "../support/await.hpp"
 #include "../support/process.hpp"
+#include "../support/scratch.hpp"
 #include "../support/usage.hpp"
 #include "ferry/ferry.hpp"
 
@@ -22,7 +23,6 @@ namespace ferry::test {
 class Target {
  public:
   explicit Target(const nlohmann::json& options, int max_descriptors = 8192);
-  ~Target();
 
   std::uint16_t port() const noexcept { return port_; }
   Usage usage() const { return usage_of(process_->pid()); }
@@ -33,7 +33,7 @@ class Target {
   int stop();
 
  private:
-  std::string directory_;
+  ScratchDirectory directory_;
   std::unique_ptr<Process> process_;   // its log goes to a file: nobody reads a pipe while it runs
   std::uint16_t port_ = 0;
 };

@@ -1,5 +1,7 @@
 #include "handlers.hpp"
 
+#include <atomic>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 
@@ -42,6 +44,9 @@ void add_values(Application& app) {
   });
   app.on_message("true", [] { return "unreachable"; });
   app.on_message("1.0", [] { return "unreachable"; });
+  app.on_message("grüße.€.😀", [](const std::string& text) { return text + "!"; });
+  app.on_message({{"cmd", "ünï😀"}}, [](std::string text) { return text; });
+  app.on_message("who", [asked = std::make_shared<std::atomic<int>>(0)] { return json{"ferry", ++*asked}; });
   app.on_message("dup", [] { return "dup1"; });
   app.on_message("dup", [] { return "dup2"; });
   app.on_message("multi.a", [] { return "multi"; });
@@ -141,13 +146,62 @@ void add_events(Application& app, const std::function<void(json)>& heard) {
   });
 }
 
+/// What a wildcard matched: `route` is how the transport's context tells.
+template <class C>
+void add_wildcards(Application& app, const std::function<void(json)>& heard, std::string (C::*route)() const) {
+  app.on_message("wild.*.get", [route](const json& data, C& context) {
+    return json{{"route", (context.*route)()}, {"data", data}};
+  });
+  app.on_event("wild.*.seen", [heard, route](Payload data, C& context) {
+    heard(event_line((context.*route)().c_str(), data));
+  });
+}
+
+json headers_of(const NatsContext& context) {
+  json all = json::object();
+  for (const auto& [name, value] : context.headers()) all[name] = value;
+  return all;
+}
+
+void add_nats(Application& app, const std::function<void(json)>& heard) {
+  app.on_message("deep.>", [](NatsContext& context) { return context.subject(); });
+  app.on_message("headers", [](NatsContext& context) { return headers_of(context); });
+  app.on_event("headers.event", [heard](NatsContext& context) {
+    heard({{"event", "headers"}, {"data", headers_of(context)}});
+  });
+}
+
+json config_of(const char* role, const char* name, json options) {
+  return {{role, {{name, {{"transport", transport()}, {"options", std::move(options)}}}}}};
+}
+
 }  // namespace
 
-void add_nest_handlers(Application& app, std::function<void(json)> heard) {
+void add_nest_handlers(Application& app, const std::function<void(json)>& heard) {
   add_values(app);
   add_streams(app);
   add_errors(app);
   add_events(app, heard);
+  if (transport() == "redis") add_wildcards(app, heard, &RedisContext::channel);
+  if (transport() == "nats") {
+    add_wildcards(app, heard, &NatsContext::subject);
+    add_nats(app, heard);
+  }
+}
+
+FerryService::FerryService(Place& place, const json& options)
+    : app_(Config::from_json(config_of("services", "nest", place.options(options)))) {
+  set_log_level(LogLevel::off);
+  add_nest_handlers(app_, [this](json line) { heard.change([&](json& all) { all.push_back(std::move(line)); }); });
+  app_.start();
+  if (transport() != "tcp") return;
+  const std::string endpoint = app_.services().front().endpoint;
+  place.found(static_cast<std::uint16_t>(std::stoi(endpoint.substr(endpoint.rfind(':') + 1))));
+}
+
+Application ferry_client(const Place& place, const json& options) {
+  set_log_level(LogLevel::off);
+  return Application(Config::from_json(config_of("clients", "NEST", place.options(options))));
 }
 
 }  // namespace ferry::test

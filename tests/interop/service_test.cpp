@@ -3,9 +3,8 @@
 #include "../support/await.hpp"
 #include "catch.hpp"
 #include "ferry/ferry.hpp"
-#include "handlers.hpp"
 #include "ferry_test_paths.hpp"
-#include "peers.hpp"
+#include "handlers.hpp"
 
 using namespace ferry;
 using namespace ferry::test;
@@ -15,32 +14,6 @@ namespace {
 
 /// Cases whose handler needs what this version of ferry has no place for: exception filters that send any JSON as the error.
 bool needs_filters(const std::string& name) { return name.starts_with("filter "); }
-
-/// A ferry service with every handler of nest/service.mjs.
-class Service {
- public:
-  explicit Service(const json& options) : app_(Config::from_json(config(options))) {
-    set_log_level(LogLevel::off);
-    add_nest_handlers(app_, [this](json line) { heard.change([&](json& all) { all.push_back(std::move(line)); }); });
-    app_.start();
-    const std::string endpoint = app_.services().front().endpoint;
-    port_ = static_cast<std::uint16_t>(std::stoi(endpoint.substr(endpoint.rfind(':') + 1)));
-  }
-  std::uint16_t port() const { return port_; }
-  Application& app() { return app_; }
-
-  Watched<json> heard{json::array()};
-
- private:
-  static json config(const json& options) {
-    json all{{"host", "127.0.0.1"}, {"port", 0}};
-    all.update(options);
-    return {{"services", {{"nest", {{"transport", "tcp"}, {"options", all}}}}}};
-  }
-
-  Application app_;
-  std::uint16_t port_ = 0;
-};
 
 json expected_events() {
   json all = json::array();
@@ -54,8 +27,9 @@ json expected_events() {
 
 TEST_CASE("NestJS client, ferry service: every case") {
   if (!nest_is_installed()) return;
-  Service service(json::object());
-  const auto lines = run_nest_client(service.port(), {"--cases", FERRY_TESTS_DIR "/interop/nest/cases.json"});
+  Place place;
+  FerryService service(place, transport() == "redis" ? json{{"wildcards", true}} : json::object());
+  const auto lines = run_nest_client(place, {"--cases", FERRY_TESTS_DIR "/interop/nest/cases.json"});
   const json cases = nest_cases();
   REQUIRE(lines.size() == cases.size());
   int checked = 0;
@@ -76,15 +50,19 @@ TEST_CASE("NestJS client, ferry service: every case") {
 
 TEST_CASE("NestJS client, ferry service: many at once") {
   if (!nest_is_installed()) return;
-  Service service(json::object());
-  const auto lines = run_nest_client(service.port(), {"--concurrent", "500", "--call", "{\"cmd\":\"sum\"}", "[1,2,3]"});
+  Place place;
+  const FerryService service(place);
+  const auto lines = run_nest_client(place, {"--concurrent", "500", "--call", "{\"cmd\":\"sum\"}", "[1,2,3]"});
   CHECK(lines.at(0) == json{{"ok", 500}, {"failed", 0}});
 }
 
 TEST_CASE("NestJS client, ferry service: 256 x 64 KiB at once do not lock up") {
   if (!nest_is_installed()) return;
-  Service service(json::object());
-  const Finished finished = start_nest("stall", {"--port", std::to_string(service.port()), "--timeout", "15000"})->wait();
+  Place place;
+  const FerryService service(place);
+  std::vector<std::string> arguments = place.nest_arguments();
+  arguments.insert(arguments.end(), {"--timeout", "15000"});
+  const Finished finished = start_nest("stall", std::move(arguments))->wait();
   REQUIRE(finished.code == 0);
   const json result = json::parse(finished.out);
   CHECK(result["ok"] == 256);
@@ -92,6 +70,7 @@ TEST_CASE("NestJS client, ferry service: 256 x 64 KiB at once do not lock up") {
 }
 
 TEST_CASE("NestJS client, ferry service: TLS") {
+  FERRY_NOT_APPLICABLE_IF(transport() != "tcp", "peers of a broker do not see each other's TLS");
   if (!nest_is_installed()) return;
   const std::string& certs = certificates();
   const json mutual{{"tlsOptions",
@@ -113,17 +92,19 @@ TEST_CASE("NestJS client, ferry service: TLS") {
     return line;
   };
   {
-    Service service(plain);
-    CHECK(outcome(run_nest_client(service.port(), with({"--tls-ca", certs + "/ca.pem", "--servername", "localhost"}))) == six);
-    CHECK_FALSE(outcome(run_nest_client(service.port(), with({"--tls-ca", certs + "/other-ca.pem", "--servername",
+    Place place;
+    const FerryService service(place, plain);
+    CHECK(outcome(run_nest_client(place, with({"--tls-ca", certs + "/ca.pem", "--servername", "localhost"}))) == six);
+    CHECK_FALSE(outcome(run_nest_client(place, with({"--tls-ca", certs + "/other-ca.pem", "--servername",
                                                               "localhost"})))["completed"].get<bool>());
   }
   {
-    Service service(mutual);
+    Place place;
+    const FerryService service(place, mutual);
     CHECK(outcome(run_nest_client(service.port(),
                                   with({"--tls-ca", certs + "/ca.pem", "--tls-key", certs + "/client.key", "--tls-cert",
                                         certs + "/client.pem", "--servername", "localhost"}))) == six);
-    CHECK_FALSE(outcome(run_nest_client(service.port(), with({"--tls-ca", certs + "/ca.pem", "--servername",
+    CHECK_FALSE(outcome(run_nest_client(place, with({"--tls-ca", certs + "/ca.pem", "--servername",
                                                               "localhost"})))["completed"].get<bool>());
     CHECK_FALSE(outcome(run_nest_client(service.port(),
                                         with({"--tls-ca", certs + "/ca.pem", "--tls-key", certs + "/stranger.key",

@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,33 +26,48 @@ struct Pipe {
   int write = -1;
 };
 
+/// In the child, where only what is safe in a signal handler may be called: other threads held locks.
+[[noreturn]] void become(char* const* argv, std::array<int, 3> streams, int failure, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);   // it went before we said so
+  for (int i = 0; i < 3; ++i) dup2(streams[static_cast<std::size_t>(i)], i);
+  execv(argv[0], argv);
+  const int error = errno;
+  static_cast<void>(!write(failure, &error, sizeof error));
+  _exit(127);
+}
+
 }  // namespace
 
 // The input has to fit the pipe: it is written before anything is read.
 Process::Process(std::vector<std::string> arguments, std::string_view standard_input) {
-  Pipe in;
-  Pipe out;
-  Pipe err;
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
+  const Pipe in;
+  const Pipe out;
+  const Pipe err;
+  const Pipe failure;   // closed by a program that starts; else tells why not
   if (standard_input.empty()) {
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  } else {
-    posix_spawn_file_actions_adddup2(&actions, in.read, STDIN_FILENO);
+    close(in.read);
+    dup3(open("/dev/null", O_RDONLY | O_CLOEXEC), in.read, O_CLOEXEC);
   }
-  posix_spawn_file_actions_adddup2(&actions, out.write, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, err.write, STDERR_FILENO);
   std::vector<char*> argv;
   for (std::string& each : arguments) argv.push_back(each.data());
   argv.push_back(nullptr);
-  const int failed = posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed == 0 && !standard_input.empty()) {
+  const pid_t parent = getpid();
+  pid_ = fork();
+  if (pid_ == 0) become(argv.data(), {in.read, out.write, err.write}, failure.write, parent);
+  const int forked = pid_ < 0 ? errno : 0;
+  if (forked == 0 && !standard_input.empty()) {
     static_cast<void>(!::write(in.write, standard_input.data(), standard_input.size()));
   }
-  for (const int end : {in.read, in.write, out.write, err.write}) close(end);
+  for (const int end : {in.read, in.write, out.write, err.write, failure.write}) close(end);
   pipes_ = {out.read, err.read};
-  if (failed != 0) throw std::system_error(failed, std::generic_category(), arguments[0]);
+  int error = forked;
+  if (forked == 0 && ::read(failure.read, &error, sizeof error) != sizeof error) error = 0;
+  close(failure.read);
+  if (error == 0) return;
+  for (const int end : pipes_) close(end);
+  if (pid_ > 0) waitpid(pid_, nullptr, 0);
+  throw std::system_error(error, std::generic_category(), arguments[0]);
 }
 
 Process::~Process() {
@@ -63,6 +78,11 @@ Process::~Process() {
 }
 
 void Process::signal(int number) { kill(pid_, number); }
+
+bool Process::ended() const {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid_;
+}
 
 bool Process::read_some() {
   std::array<pollfd, 2> ready{};

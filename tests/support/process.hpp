@@ -16,7 +16,8 @@ struct Finished {
   std::string err;
 };
 
-/// Lifetime: a process that still runs is killed by the destructor.
+/// Lifetime: a process that still runs is killed by the destructor; and by the system when the thread that made it ends,
+///           so that none is left behind, however the test ends.
 /// Everything that waits throws `std::runtime_error` after `deadline_seconds`, with what was read so far.
 class Process {
  public:
@@ -33,6 +34,8 @@ class Process {
   std::string line_of_stdout(std::string_view text) { return line(0, text); }
   pid_t pid() const noexcept { return pid_; }
   void signal(int number);
+  /// It has ended by itself; `wait` says how.
+  bool ended() const;
   Finished wait();
 
  private:

@@ -76,6 +76,15 @@ TEST_CASE("struct: any order, unknown members, escaped keys, the last of two") {
   CHECK(ferry::detail::decode_json<Order>(R"({"note":null,"id":1,"items":[],"prices":{},"tag":{"text":""}})").note == std::nullopt);
 }
 
+TEST_CASE("struct: of a member that is there twice, the last one counts, whatever the first one was") {
+  using ferry::detail::decode_json;
+  CHECK(decode_json<Item>(R"({"name":5,"name":"pen","count":"x","count":2})") == Item{"pen", 2});
+  CHECK_THROWS_AS(decode_json<Item>(R"({"name":"pen","name":5,"count":2})"), ferry::SerializationError);
+  using Map = std::map<std::string, double>;
+  CHECK(decode_json<Map>(R"({"m":"Z","m":3})") == Map{{"m", 3}});
+  CHECK(decode_json<std::vector<Map>>(R"([{"m":null,"m":3},{}])") == std::vector<Map>{{{"m", 3}}, {}});
+}
+
 TEST_CASE("struct: what is missing or of another type is named") {
   CHECK(refusal(R"({"note":"x","items":[],"prices":{},"tag":{"text":""}})").find(R"(the member "id" is missing)") != std::string::npos);
   CHECK(refusal(R"({"id":1,"items":[{"name":"pen"}],"prices":{},"tag":{"text":""}})").find(R"("count")") != std::string::npos);

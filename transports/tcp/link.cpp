@@ -78,9 +78,9 @@ const Headers& Link::request_headers(const spi::OutgoingMessage& message) {
 
 void Link::cancel(std::string_view id) {
   if (!peer_is_ferry_ || state() != State::open) return;
-  static const Pattern pattern(cancel_pattern);
+  static const Pattern pattern(extension::cancel_pattern);
   static const Headers no_headers;
-  std::string payload = raw_id(serializer(), id);
+  std::string payload = extension::raw_id(serializer(), id);
   spi::OutgoingMessage message;
   message.pattern = &pattern;
   message.has_payload = true;

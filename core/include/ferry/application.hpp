@@ -140,8 +140,9 @@ class Application {
   /// The client of that name in the config; the same one at every call. Throws `ConfigError` if there is none.
   Client client(std::string_view name);
 
-  /// Starts every service, or none: throws `ConfigError` if one cannot listen, with the transport's own code. Returns when
-  /// all do.
+  /// Starts every service, or none: throws `ConfigError` if one cannot listen, with the transport's own code, or
+  /// `ConnectionError` if its broker cannot be reached. Returns when all listen; one with `waitOnFirstConnect` may still
+  /// be trying to.
   void start();
   /// Drains: takes no new work, finishes what runs, flushes replies, closes clients. False if `shutdownTimeout` cut it off.
   bool stop();

@@ -1,8 +1,11 @@
-// Drives a ferry service with a NestJS TCP client and prints what the caller saw, one JSON line a case.
+// Drives a ferry service with a NestJS client and prints what the caller saw, one JSON line a case.
+import { once } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import { readFileSync } from 'node:fs';
+import { headers as natsHeaders } from '@nats-io/transport-node';
+import { NatsRecordBuilder } from '@nestjs/microservices';
 import {
-  connectionOptions, decodeUndefined, encodeError, encodeUndefined, makeClient, numberOf, printLine, readArguments, run,
+  casesOf, connectionOptions, decodeUndefined, encodeError, encodeUndefined, makeClient, numberOf, printLine, readArguments, run,
 } from './common.mjs';
 
 const options = {
@@ -22,6 +25,14 @@ function takeSingleCase(args) {
   return { name: flag.slice(2), kind: flag === '--emit' ? 'emit' : 'send', pattern: JSON.parse(pattern), data: JSON.parse(data) };
 }
 
+/** NATS headers travel in a record around the payload. */
+function withHeaders(data, headers) {
+  if (headers === undefined) return data;
+  const all = natsHeaders();
+  for (const [name, value] of Object.entries(headers)) all.set(name, value);
+  return new NatsRecordBuilder(data).setHeaders(all).build();
+}
+
 /** Subscribes to one send or emit and resolves with its result, never rejects. */
 function observe(client, testCase, timeout) {
   return new Promise((resolve) => {
@@ -34,7 +45,7 @@ function observe(client, testCase, timeout) {
       subscription?.unsubscribe();
       finish({ completed: false, timeout: true });
     }, testCase.timeoutMs ?? timeout);
-    const data = decodeUndefined(testCase.data);
+    const data = withHeaders(decodeUndefined(testCase.data), testCase.headers);
     const source = testCase.kind === 'emit' ? client.emit(testCase.pattern, data) : client.send(testCase.pattern, data);
     const subscription = source.subscribe({
       next: (value) => emitted.push(encodeUndefined(value)),
@@ -53,7 +64,7 @@ async function main() {
   const single = takeSingleCase(args);
   const values = readArguments(options, args);
   if (!single && !values.cases) throw new Error('nothing to do: give --cases FILE or --call PATTERN DATA');
-  const cases = single ? [single] : JSON.parse(readFileSync(values.cases, 'utf8'));
+  const cases = single ? [single] : casesOf(JSON.parse(readFileSync(values.cases, 'utf8')), values.transport);
   const timeout = numberOf(values, 'timeout');
 
   const client = makeClient(values);
@@ -80,14 +91,15 @@ async function main() {
 }
 
 /** Closes after what was written has left: an event must not be lost to our own exit. */
-function closed(client) {
-  return new Promise((resolve) => {
-    const socket = client.socket?.netSocket;
-    if (!socket || socket.destroyed) return resolve();
-    socket.once('close', resolve);
-    setTimeout(resolve, 1000);
+async function closed(client) {
+  const socket = client.socket?.netSocket;
+  if (socket && !socket.destroyed) {
+    const ended = once(socket, 'close', { signal: AbortSignal.timeout(1000) }).catch(() => {});
     client.close();
-  });
+    return ended;
+  }
+  await client.natsClient?.flush();
+  await client.close();
 }
 
 run(main);

@@ -6,6 +6,8 @@ import { Logger } from '@nestjs/common';
 import { ClientProxyFactory, Transport } from '@nestjs/microservices';
 
 export const connectionOptions = {
+  transport: { type: 'string', default: 'tcp' },
+  url: { type: 'string' },
   port: { type: 'string' },
   host: { type: 'string', default: '127.0.0.1' },
   'tls-key': { type: 'string' },
@@ -44,8 +46,24 @@ export function tlsFiles(values) {
   return files.length === 0 ? undefined : Object.fromEntries(files);
 }
 
+/** How each transport takes the address of its broker. */
+const brokers = {
+  redis: (url) => ({ transport: Transport.REDIS, options: { host: url.hostname, port: Number(url.port) } }),
+  nats: (url) => ({ transport: Transport.NATS, options: { servers: [url.href] } }),
+};
+
+/** Nest's options for a broker, or undefined for TCP. */
+export function brokerOptions({ transport, url }) {
+  if (transport === 'tcp') return undefined;
+  if (!brokers[transport]) throw new Error(`--transport takes tcp, ${Object.keys(brokers).join(', ')}; got ${transport}`);
+  if (url === undefined) throw new Error(`--transport ${transport} needs --url`);
+  return brokers[transport](new URL(url));
+}
+
 export function makeClient(values) {
   Logger.overrideLogger(stderrLogger);
+  const broker = brokerOptions(values);
+  if (broker) return ClientProxyFactory.create(broker);
   const tls = tlsFiles(values);
   return ClientProxyFactory.create({
     transport: Transport.TCP,
@@ -56,6 +74,12 @@ export function makeClient(values) {
     },
   });
 }
+
+/** cases.json as it is for a transport: only cases that it has, with what NestJS gives there. */
+export const casesOf = (cases, transport) =>
+  cases
+    .filter(({ on }) => on === undefined || on.includes(transport))
+    .map(({ on, expectOn, ...testCase }) => ({ ...testCase, expect: expectOn?.[transport] ?? testCase.expect }));
 
 /** undefined has no JSON text, so it travels as {"$undefined":true} in case files and results. */
 export const encodeUndefined = (value) => (value === undefined ? { $undefined: true } : value);

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, promisify } from 'node:util';
+import { casesOf } from './common.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const execute = promisify(execFile);
@@ -25,10 +26,12 @@ function check(name, actual, expected) {
   console.log(`FAILED ${name}\n  expected ${JSON.stringify(expected)}\n  actual   ${JSON.stringify(actual)}`);
 }
 
+/** What programs are told to find each other: over TCP, where the service said that it is. */
+const tcp = (port) => ['--port', String(port)];
+const over = (transport, url) => ['--transport', transport, '--url', url];
+
 async function startService(...args) {
-  const child = spawn(process.execPath, [join(here, 'service.mjs'), '--port', '0', ...args], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-  });
+  const child = spawn(process.execPath, [join(here, 'service.mjs'), ...args], { stdio: ['pipe', 'pipe', 'ignore'] });
   const lines = [];
   const output = createInterface(child.stdout);
   const exited = once(child, 'exit');
@@ -38,15 +41,15 @@ async function startService(...args) {
   return { child, lines, exited, port: JSON.parse(first.slice('READY '.length)).port };
 }
 
-async function runProgram(program, port, ...args) {
-  const { stdout } = await execute(process.execPath, [join(here, program), '--port', String(port), ...args], {
+async function runProgram(program, address, ...args) {
+  const { stdout } = await execute(process.execPath, [join(here, program), ...address, ...args], {
     maxBuffer: 64 * 1024 * 1024,
   });
   return stdout.trimEnd().split('\n').map((line) => JSON.parse(line));
 }
 
-const call = async (port, pattern, data, ...args) => {
-  const [result] = await runProgram('client.mjs', port, '--call', JSON.stringify(pattern), JSON.stringify(data), ...args);
+const call = async (address, pattern, data, ...args) => {
+  const [result] = await runProgram('client.mjs', address, '--call', JSON.stringify(pattern), JSON.stringify(data), ...args);
   return result;
 };
 
@@ -69,29 +72,74 @@ function checkCasesCoverVectors() {
   }
 }
 
-async function checkCases() {
-  const { child, lines, exited, port } = await startService();
-  const results = await runProgram('client.mjs', port, '--cases', join(here, 'cases.json'));
-  check('one result a case', results.length, cases.length);
-  cases.forEach(({ name, expect }, index) => check(name, results[index], { name, ...expect }));
+/** Every case of a transport, then what needs more than a line of cases.json. Leaves the service running. */
+async function checkCases(transport, { lines }, address) {
+  const these = casesOf(cases, transport);
+  const results = await runProgram('client.mjs', address, '--cases', join(here, 'cases.json'));
+  check(`${transport}: one result a case`, results.length, these.length);
+  these.forEach(({ name, expect }, index) => check(`${transport}: ${name}`, results[index], { name, ...expect }));
 
-  const events = cases.flatMap((testCase) => testCase.events ?? []);
+  const events = these.flatMap((testCase) => testCase.events ?? []);
   const counts = {};
   for (const { event } of events) counts[event] = (counts[event] ?? 0) + 1;
-  check('stats', (await call(port, 'stats', {})).emitted, [counts]);
-  check('event lines', lines, events);
+  check(`${transport}: stats`, (await call(address, 'stats', {})).emitted, [counts]);
+  check(`${transport}: event lines`, lines, events);
 
-  check('10000 items', (await call(port, 'bigstream', 10000)).emitted.length, 10000);
-  check('negative data', (await call(port, 'echo', -1)).emitted, [-1]);
-  check('concurrent', await runProgram('client.mjs', port, '--cases', join(here, 'cases.json'), '--concurrent', '500'), [
+  check(`${transport}: 10000 items`, (await call(address, 'bigstream', 10000)).emitted.length, 10000);
+  check(`${transport}: negative data`, (await call(address, 'echo', -1)).emitted, [-1]);
+  check(`${transport}: concurrent`, await runProgram('client.mjs', address, '--cases', join(here, 'cases.json'), '--concurrent', '500'), [
     { ok: 500, failed: 0 },
   ]);
-  const [stall] = await runProgram('stall.mjs', port, '--requests', '8', '--bytes', '100');
-  check('small stall run', { ...stall, ms: 0 }, { ok: 8, failed: 0, ms: 0 });
+  const [stall] = await runProgram('stall.mjs', address, '--requests', '8', '--bytes', '100');
+  check(`${transport}: small stall run`, { ...stall, ms: 0 }, { ok: 8, failed: 0, ms: 0 });
+}
 
-  child.stdin.end();
-  check('ends when stdin closes', await exited, [0, null]);
-  check('refused', (await call(port, 'echo', 1)).error.code, 'ECONNREFUSED');
+async function checkTcp() {
+  const service = await startService('--port', '0');
+  const address = tcp(service.port);
+  await checkCases('tcp', service, address);
+  service.child.stdin.end();
+  check('ends when stdin closes', await service.exited, [0, null]);
+  check('refused', (await call(address, 'echo', 1)).error.code, 'ECONNREFUSED');
+}
+
+async function checkBroker(transport, url) {
+  const address = over(transport, url);
+  const service = await startService(...address, '--wildcards');
+  await checkCases(transport, service, address);
+  service.child.stdin.end();
+  check(`${transport}: ends when stdin closes`, await service.exited, [0, null]);
+  await checkInstances(transport, address);
+}
+
+/** Two services: without a queue group each gets everything, and the first answer counts. */
+async function checkInstances(transport, address) {
+  const group = transport === 'nats' ? ['--queue', 'q'] : [];
+  const services = await Promise.all(['a', 'b'].map((name) => startService(...address, ...group, '--name', name)));
+  const answers = [];
+  for (let round = 0; round < 8; round++) answers.push((await call(address, 'who', {})).emitted[0]);
+  const most = (who) => Math.max(0, ...answers.filter(([name]) => name === who).map(([, count]) => count));
+  const runs = group.length > 0 ? answers.length : 2 * answers.length;
+  const [a, b] = [most('a'), most('b')];
+  check(`${transport}: runs of two services`, group.length > 0 ? a + b === runs : Math.max(a, b) === runs / 2, true);
+  for (const { child, exited } of services) {
+    child.kill('SIGTERM');
+    await exited;
+  }
+}
+
+async function withBrokers(use) {
+  const directory = mkdtempSync(join(tmpdir(), 'ferry-interop-'));
+  const brokers = (command) =>
+    execute(join(here, '..', '..', '..', 'scripts', 'brokers'), [command, '--native', '--directory', directory]);
+  try {
+    await brokers('up');
+    const urls = readFileSync(join(directory, 'brokers.env'), 'utf8');
+    await use((name) => urls.match(new RegExp(`^${name}_URL=(.*)$`, 'm'))[1]);
+  } finally {
+    await brokers('down');
+    rmSync(directory, { recursive: true });
+  }
 }
 
 async function checkTls() {
@@ -103,18 +151,18 @@ async function checkTls() {
     const trust = (name) => ['--tls-ca', file(`${name}.pem`)];
     const echo = { name: 'call', emitted: ['hi'], completed: true };
 
-    const plain = await startService(...identity('server'));
-    check('TLS by address', await call(plain.port, 'echo', 'hi', ...trust('ca')), echo);
-    check('TLS by name', await call(plain.port, 'echo', 'hi', ...trust('ca'), '--servername', 'localhost'), echo);
-    check('TLS, unrelated CA', (await call(plain.port, 'echo', 'hi', ...trust('other-ca'))).completed, false);
-    check('TLS, wrong name', (await call(plain.port, 'echo', 'hi', ...trust('ca'), '--servername', 'elsewhere')).completed, false);
+    const plain = await startService('--port', '0', ...identity('server'));
+    check('TLS by address', await call(tcp(plain.port), 'echo', 'hi', ...trust('ca')), echo);
+    check('TLS by name', await call(tcp(plain.port), 'echo', 'hi', ...trust('ca'), '--servername', 'localhost'), echo);
+    check('TLS, unrelated CA', (await call(tcp(plain.port), 'echo', 'hi', ...trust('other-ca'))).completed, false);
+    check('TLS, wrong name', (await call(tcp(plain.port), 'echo', 'hi', ...trust('ca'), '--servername', 'elsewhere')).completed, false);
     plain.child.kill('SIGTERM');
     check('ends on SIGTERM', await plain.exited, [0, null]);
 
-    const mutual = await startService(...identity('server'), ...trust('ca'));
-    check('mutual TLS', await call(mutual.port, 'echo', 'hi', ...trust('ca'), ...identity('client')), echo);
-    check('mutual TLS, no certificate', (await call(mutual.port, 'echo', 'hi', ...trust('ca'))).completed, false);
-    check('mutual TLS, stranger', (await call(mutual.port, 'echo', 'hi', ...trust('ca'), ...identity('stranger'))).completed, false);
+    const mutual = await startService('--port', '0', ...identity('server'), ...trust('ca'));
+    check('mutual TLS', await call(tcp(mutual.port), 'echo', 'hi', ...trust('ca'), ...identity('client')), echo);
+    check('mutual TLS, no certificate', (await call(tcp(mutual.port), 'echo', 'hi', ...trust('ca'))).completed, false);
+    check('mutual TLS, stranger', (await call(tcp(mutual.port), 'echo', 'hi', ...trust('ca'), ...identity('stranger'))).completed, false);
     mutual.child.kill('SIGTERM');
     await mutual.exited;
   } finally {
@@ -123,7 +171,11 @@ async function checkTls() {
 }
 
 checkCasesCoverVectors();
-await checkCases();
+await checkTcp();
 await checkTls();
+await withBrokers(async (url) => {
+  await checkBroker('redis', url('REDIS'));
+  await checkBroker('nats', url('NATS'));
+});
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -1,4 +1,4 @@
-// A NestJS TCP microservice for a ferry client to call. README.md lists its handlers.
+// A NestJS microservice for a ferry client to call. README.md lists its handlers.
 import { once } from 'node:events';
 import { fstatSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,7 +6,14 @@ import { HttpException, Catch, Module, Controller, UseFilters, UseGuards, UseInt
 import { NestFactory } from '@nestjs/core';
 import { Ctx, EventPattern, MessagePattern, Payload, RmqRecordBuilder, RpcException, Transport } from '@nestjs/microservices';
 import { EMPTY, NEVER, concat, from, map, of, range, throwError } from 'rxjs';
-import { connectionOptions, numberOf, printLine, readArguments, run, stderrLogger, tlsFiles } from './common.mjs';
+import { brokerOptions, connectionOptions, numberOf, printLine, readArguments, run, stderrLogger, tlsFiles } from './common.mjs';
+
+const values = readArguments({
+  ...connectionOptions,
+  queue: { type: 'string' },
+  wildcards: { type: 'boolean' },
+  name: { type: 'string', default: 'nest' },
+});
 
 class Handlers {}
 let registered = 0;
@@ -66,6 +73,8 @@ message({ cmd: 'sum' }, (numbers) => numbers.reduce((total, number) => total + n
 message('echo', (data) => data);
 message(7, (data) => ({ seven: data }));
 message({ b: 1, a: { d: 'x', c: 2 } }, (data) => ({ nested: data }));
+message('grüße.€.😀', (text) => `${text}!`);
+message({ cmd: 'ünï😀' }, (text) => text);
 message(['multi.a', 'multi.b'], () => 'multi');
 message('dup', () => 'dup1');
 message('dup', () => 'dup2');
@@ -125,7 +134,7 @@ message('delay', async ({ ms, value }) => {
   return value;
 });
 message('never', () => NEVER);
-message('meta', (tcpContext) => tcpContext.getMetadata() ?? null, context);
+message('meta', (rpcContext) => rpcContext.getMetadata() ?? null, context);
 message('stats', async () => {
   await sleep(20); // an event that came just before may still be on its way through the pipeline
   return { ...seen };
@@ -143,8 +152,47 @@ message('both', (data) => {
   return 'both-msg';
 });
 
+// Who of several instances answered, and how often it has: an instance that got a request it did not answer would show.
+let asked = 0;
+message('who', () => [values.name, ++asked]);
+
+// Brokers: wildcards, and what only their contexts know. No reply channel of these matches the patterns themselves.
+if (values.transport !== 'tcp') {
+  const concrete = { redis: (rpcContext) => rpcContext.getChannel(), nats: (rpcContext) => rpcContext.getSubject() }[values.transport];
+  const both = (target, name) => {
+    Payload()(target, name, 0);
+    Ctx()(target, name, 1);
+  };
+  message('wild.*.get', (data, rpcContext) => ({ route: concrete(rpcContext), data }), both);
+  register((data, rpcContext) => saw(concrete(rpcContext), data), [EventPattern('wild.*.seen'), both]);
+}
+if (values.transport === 'nats') {
+  const headersOf = (rpcContext) =>
+    Object.fromEntries((rpcContext.getHeaders()?.keys() ?? []).map((name) => [name, rpcContext.getHeaders().get(name)]));
+  message('headers', headersOf, context);
+  register((rpcContext) => saw('headers', headersOf(rpcContext)), [EventPattern('headers.event'), context]);
+  message('deep.>', (rpcContext) => rpcContext.getSubject(), context);
+}
+
+/** Redis listens to names or to globs; NATS takes a queue group. */
+function serviceOptions() {
+  const broker = brokerOptions(values);
+  if (!broker) return undefined;
+  if (values.wildcards) broker.options.wildcards = true;
+  if (values.queue !== undefined) broker.options.queue = values.queue;
+  return broker;
+}
+
+/** Nest does not wait until the broker has the subscriptions. */
+async function subscribed(driver) {
+  if (values.transport === 'nats') return driver.flush();
+  const [, subscriber] = driver;
+  await subscriber.ping();
+}
+
+const printReady = (where) => process.stdout.write(`READY ${JSON.stringify(where)}\n`);
+
 async function main() {
-  const values = readArguments(connectionOptions);
   const tls = tlsFiles(values);
   if (tls && !(tls.key && tls.cert)) throw new Error('a TLS service needs --tls-key and --tls-cert');
 
@@ -152,19 +200,28 @@ async function main() {
   class AppModule {}
   Module({ controllers: [Handlers] })(AppModule);
 
+  const broker = serviceOptions();
   const app = await NestFactory.createMicroservice(AppModule, {
-    transport: Transport.TCP,
-    options: {
-      host: values.host,
-      port: numberOf(values, 'port'),
-      ...(tls && { tlsOptions: { ...tls, ...(tls.ca && { requestCert: true, rejectUnauthorized: true }) } }),
-    },
+    ...(broker ?? {
+      transport: Transport.TCP,
+      options: {
+        host: values.host,
+        port: numberOf(values, 'port'),
+        ...(tls && { tlsOptions: { ...tls, ...(tls.ca && { requestCert: true, rejectUnauthorized: true }) } }),
+      },
+    }),
     logger: stderrLogger,
     abortOnError: false,
   });
-  // Nest reports only some failures to listen; the server itself reports all.
-  await Promise.race([app.listen(), once(app.unwrap(), 'error').then(([error]) => { throw error; })]);
-  process.stdout.write(`READY ${JSON.stringify({ port: app.unwrap().address().port })}\n`);
+  if (broker) {
+    await app.listen();
+    await subscribed(app.unwrap());
+    printReady({ url: values.url });
+  } else {
+    // Nest reports only some failures to listen; the server itself reports all.
+    await Promise.race([app.listen(), once(app.unwrap(), 'error').then(([error]) => { throw error; })]);
+    printReady({ port: app.unwrap().address().port });
+  }
 
   await new Promise((stop) => {
     process.once('SIGTERM', stop);
