@@ -11,6 +11,7 @@
 #include <asio/use_future.hpp>
 #include <ferry/ferry.hpp>
 
+#include "ferry_config.hpp"
 #include "load.hpp"
 #include "orders.hpp"
 
@@ -77,10 +78,7 @@ ferry::task<void> work(Bench& bench, const std::vector<double>& numbers, const s
 int main(int argc, char** argv) {
   const bench::Job job = bench::Job::from_command_line(argc, argv);
   try {
-    auto app = ferry::Application(ferry::Config::from_text(R"({
-      "threads": 1, "logLevel": "warn",
-      "clients": { "bench": { "transport": "tcp", "options": { "host": "127.0.0.1", "port": )" + std::to_string(job.port) +
-                                                           " } } } }"));
+    auto app = ferry::Application(ferry::Config::from_text(bench::ferry_config("clients", job.transport, job.port)));
     Bench bench{job, app.client("bench")};
     bench.client.connect().get();
     const std::vector<double> numbers{1, 2, 3};

@@ -1,4 +1,4 @@
-// The service of the ferry benchmark: typed handlers, nothing else. Prints its port.
+// The service of the ferry benchmark: typed handlers, nothing else.
 
 #include <atomic>
 #include <cstdint>
@@ -11,14 +11,14 @@
 
 #include <ferry/application.hpp>
 
+#include "ferry_config.hpp"
+#include "load.hpp"
 #include "orders.hpp"
 
-int main() {
+int main(int argc, char** argv) {
   try {
-    auto app = ferry::Application(ferry::Config::from_text(R"({
-      "threads": 1, "logLevel": "warn",
-      "services": { "bench": { "transport": "tcp", "options": { "host": "127.0.0.1", "port": 0 } } }
-    })"));
+    bench::Place place(argc, argv);
+    auto app = ferry::Application(ferry::Config::from_text(bench::ferry_config("services", place.transport, place.port)));
     std::atomic<std::uint64_t> events{0};
     app.on_message("sum", [](const std::vector<double>& numbers) {
       return std::accumulate(numbers.begin(), numbers.end(), 0.0);
@@ -28,10 +28,10 @@ int main() {
     app.on_event("small", [&events](const std::vector<double>&) { events.fetch_add(1, std::memory_order_relaxed); });
     app.on_event("orders", [&events](const std::vector<bench::Order>&) { events.fetch_add(1, std::memory_order_relaxed); });
     app.on_message("count", [&events] { return events.exchange(0); });
-    app.on_status([](std::string_view, const ferry::StatusEvent& event) {
+    app.on_status([&place](std::string_view, const ferry::StatusEvent& event) {
       if (event.status != ferry::Status::connected) return;
-      std::printf("%s\n", event.detail.substr(event.detail.rfind(':') + 1).c_str());
-      std::fflush(stdout);
+      if (place.port == 0) place.port = static_cast<std::uint16_t>(std::stoi(event.detail.substr(event.detail.rfind(':') + 1)));
+      place.print_ready();
     });
     return app.run();
   } catch (const std::exception& error) {

@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <fstream>
 
-
 namespace bench {
 namespace {
 
@@ -54,8 +53,8 @@ long peak_memory_of(int pid) {
 }  // namespace
 
 Job Job::from_command_line(int argc, char** argv) {
-  if (argc != 7) {
-    std::fprintf(stderr, "usage: %s PORT sum|echo|raw|event SIZE IN_FLIGHT SECONDS SERVICE_PID\n", argv[0]);
+  if (argc != 7 && argc != 8) {
+    std::fprintf(stderr, "usage: %s PORT sum|echo|raw|event SIZE IN_FLIGHT SECONDS SERVICE_PID [TRANSPORT]\n", argv[0]);
     std::exit(64);
   }
   Job job;
@@ -66,7 +65,19 @@ Job Job::from_command_line(int argc, char** argv) {
   job.in_flight = static_cast<std::size_t>(std::atol(argv[4]));
   job.seconds = std::atof(argv[5]);
   job.service_pid = std::atoi(argv[6]);
+  if (argc == 8) job.transport = argv[7];
   return job;
+}
+
+Place::Place(int argc, char** argv) {
+  if (argc > 1) transport = argv[1];
+  if (argc > 2) port = static_cast<std::uint16_t>(std::atoi(argv[2]));
+  if (argc > 3) in_flight = static_cast<std::size_t>(std::atol(argv[3]));
+}
+
+void Place::print_ready() const {
+  std::printf("%d\n", port);
+  std::fflush(stdout);
 }
 
 std::string orders_text(std::size_t bytes) {

@@ -11,20 +11,32 @@ namespace bench {
 
 using Clock = std::chrono::steady_clock;
 
-/// One measurement, as the command line says: PORT JOB SIZE IN_FLIGHT SECONDS SERVICE_PID.
+/// One measurement, as the command line says: PORT JOB SIZE IN_FLIGHT SECONDS SERVICE_PID [TRANSPORT].
 struct Job {
-  std::uint16_t port = 0;
+  std::uint16_t port = 0;       ///< of the service, or of the broker
   std::string name;             ///< sum, echo, raw (an echo that nobody looks into) or event
   std::string payload;          ///< the JSON text of the data: `[1,2,3]`, or records of about SIZE bytes
   std::size_t in_flight = 1;
   double seconds = 1;
   int service_pid = 0;
+  std::string transport = "tcp";
 
   /// Ends the program with a message if the command line is not of that form.
   static Job from_command_line(int argc, char** argv);
   bool event() const { return name == "event"; }
   /// The JSON text of the reply.
   std::string reply() const { return name == "sum" ? "6" : payload; }
+};
+
+/// The command line of a service: [TRANSPORT PORT IN_FLIGHT], the broker's port, and how much is to come at once. A service
+/// says that it is ready by printing the port: the broker's, or the one it chose.
+struct Place {
+  std::string transport = "tcp";
+  std::uint16_t port = 0;
+  std::size_t in_flight = 1;
+
+  Place(int argc, char** argv);
+  void print_ready() const;
 };
 
 /// JSON text of records as `Order` in orders.hpp, close to `bytes` long.

@@ -1,7 +1,13 @@
 """Tables and a chart of what bench/run measured."""
 
-NAMES = {"bare": "bare Asio", "ferry": "ferry", "ferry-raw": "ferry, raw payload", "nest": "NestJS", "zmq": "ZeroMQ"}
-COLOURS = {"bare": "#9aa5b1", "ferry": "#1f6feb", "ferry-raw": "#79b8ff", "nest": "#e0234e", "zmq": "#d4a72c"}
+NAMES = {"ferry": "ferry", "ferry-raw": "ferry, raw payload", "nest": "NestJS", "zmq": "ZeroMQ", "callbacks": "nats.c, callbacks"}
+BARE = {"tcp": "bare Asio", "redis": "bare hiredis", "nats": "bare nats.c"}
+TITLES = {"tcp": "TCP", "redis": "Redis", "nats": "NATS"}
+COLOURS = {"callbacks": "#d4a72c", "bare": "#9aa5b1", "ferry": "#1f6feb", "ferry-raw": "#79b8ff", "nest": "#e0234e", "zmq": "#d4a72c"}
+
+
+def name_of(peer, transport):
+    return BARE[transport] if peer == "bare" else NAMES[peer]
 
 
 def rate(value):
@@ -22,7 +28,9 @@ def table(head, rows):
     return "\n".join([line(head), "|" + "|".join("-" * (width + 2) for width in widths) + "|", *map(line, rows)]) + "\n"
 
 
-def throughput(cases):
+def throughput(cases, transport):
+    present = {peer for figures in cases.values() for peer in figures}
+    others = [peer for peer in ("bare", "callbacks", "nest", "zmq") if peer in present]
     rows = []
     for key, figures in cases.items():
         if key.endswith("one core"):
@@ -30,38 +38,42 @@ def throughput(cases):
         for peer in figures:
             one = figures[peer]
             if "failed" in one:
-                rows.append([key, NAMES[peer], "breaks down", *["–"] * 6])
+                rows.append([key, name_of(peer, transport), "breaks down", *["–"] * (len(others) + 3)])
                 continue
-            rows.append([key, NAMES[peer], rate(one["rate"]), ratio(figures, peer, "bare"), ratio(figures, peer, "nest"),
-                         ratio(figures, peer, "zmq"), f"{one['client_cpu_us']:.2f} + {one['service_cpu_us']:.2f}",
-                         f"{one['client_mib']:.0f} + {one['service_mib']:.0f}", f"{100 * one['spread']:.0f} %"])
-    return table(["job/payload/in flight", "peer", "messages/s", "÷ bare", "÷ NestJS", "÷ ZeroMQ", "CPU µs (client + service)",
-                  "peak MiB", "spread"], rows)
+            rows.append([key, name_of(peer, transport), rate(one["rate"]), *(ratio(figures, peer, other) for other in others),
+                         f"{one['client_cpu_us']:.2f} + {one['service_cpu_us']:.2f}", f"{one['client_mib']:.0f} + {one['service_mib']:.0f}", f"{100 * one['spread']:.0f} %"])
+    heads = {"bare": "÷ bare", "callbacks": "÷ callbacks", "nest": "÷ NestJS", "zmq": "÷ ZeroMQ"}
+    return table(["job/payload/in flight", "peer", "messages/s", *(heads[other] for other in others),
+                  "CPU µs (client + service)", "peak MiB", "spread"], rows)
 
 
-def latency(cases):
+def latency(cases, transport):
     rows = []
     for key, figures in cases.items():
         if not key.endswith("one core"):
             continue
         for peer in figures:
             one = figures[peer]
-            over = f"{one['p50_us'] - figures['bare']['p50_us']:+.1f}" if "bare" in figures else "–"
-            rows.append([key, NAMES[peer], f"{one['p50_us']:.1f}", over, f"{one['p99_us']:.1f}", f"{one['cpu_us']:.2f}"])
+            if "failed" in one:
+                rows.append([key, name_of(peer, transport), "breaks down", *["–"] * 3])
+                continue
+            over = f"{one['p50_us'] - figures['bare']['p50_us']:+.1f}" if "p50_us" in figures.get("bare", {}) else "–"
+            rows.append([key, name_of(peer, transport), f"{one['p50_us']:.1f}", over, f"{one['p99_us']:.1f}", f"{one['cpu_us']:.2f}"])
     return table(["one in flight, everything on one core", "peer", "p50 µs", "beside bare", "p99 µs", "CPU µs"], rows)
 
 
 def tables(figures):
-    machine = figures["machine"]
-    head = (f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}; load {machine['load_before']:.2f} before, "
+    machine, transport = figures["machine"], figures["transport"]
+    head = (f"{TITLES[transport]}; {machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}; load {machine['load_before']:.2f} before, "
             f"{machine['load_after']:.2f} after; medians of {figures['repetitions']} × {figures['seconds']} s, peers in turn; "
             "spread: (fastest − slowest) ÷ median\n")
-    return "\n".join(filter(None, [head, throughput(figures["cases"]), latency(figures["cases"])]))
+    return "\n".join(filter(None, [head, throughput(figures["cases"], transport), latency(figures["cases"], transport)]))
 
 
 def chart(figures):
     """Bars of messages/s at 256 in flight, on a logarithmic scale: peers differ by far more than a linear one shows."""
     import math
+    transport = figures["transport"]
     groups = [(key, peers) for key, peers in figures["cases"].items() if key.endswith("/256")]
     width, left, bar, gap, top = 860, 190, 16, 22, 56
     low, high = 3, 7   # powers of ten
@@ -73,7 +85,7 @@ def chart(figures):
         body.append(f'<text x="{left - 10}" y="{y + bar * len(peers) / 2 + 4}" text-anchor="end">{names[job]}</text>')
         for peer, one in peers.items():
             if "failed" in one:
-                body.append(f'<text class="n" x="{left + 5}" y="{y + 10}">{NAMES[peer]} breaks down</text>')
+                body.append(f'<text class="n" x="{left + 5}" y="{y + 10}">{name_of(peer, transport)} breaks down</text>')
                 y += bar
                 continue
             end = x(one["rate"])
@@ -89,9 +101,9 @@ def chart(figures):
     legend, at = [], left
     for peer in dict.fromkeys(peer for _, peers in groups for peer in peers):
         legend.append(f'<rect x="{at}" y="30" width="12" height="12" fill="{COLOURS[peer]}"/>'
-                      f'<text class="n" x="{at + 17}" y="40">{NAMES[peer]}</text>')
-        at += 40 + 7 * len(NAMES[peer])
+                      f'<text class="n" x="{at + 17}" y="40">{name_of(peer, transport)}</text>')
+        at += 40 + 7 * len(name_of(peer, transport))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y + 10}" font-family="sans-serif" font-size="13">\n'
             '<style>.n{font-size:11px;fill:#57606a}</style><rect width="100%" height="100%" fill="#fff"/>\n'
-            '<text x="10" y="20" font-weight="bold">TCP: messages per second, 256 in flight (logarithmic)</text>\n'
+            f'<text x="10" y="20" font-weight="bold">{TITLES[transport]}: messages per second, 256 in flight (logarithmic)</text>\n'
             + "\n".join(legend + grid + body) + "\n</svg>\n")

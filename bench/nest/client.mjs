@@ -1,11 +1,15 @@
-// The NestJS client of the benchmark: PORT JOB SIZE IN_FLIGHT SECONDS SERVICE_PID, as load.hpp.
+// The NestJS client of the benchmark: PORT JOB SIZE IN_FLIGHT SECONDS SERVICE_PID [TRANSPORT], as load.hpp.
 import 'reflect-metadata';
 import { readFileSync, readdirSync } from 'node:fs';
-import { ClientProxyFactory, Transport } from '@nestjs/microservices';
+import { Logger } from '@nestjs/common';
+import { ClientProxyFactory } from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
+import { at } from './transports.mjs';
 
-const [port, job, size, inFlight, seconds, servicePid] = process.argv.slice(2).map((word, i) => (i === 1 ? word : Number(word)));
-const client = ClientProxyFactory.create({ transport: Transport.TCP, options: { host: '127.0.0.1', port } });
+const [job, transport] = [process.argv[3], process.argv[8] ?? 'tcp'];
+const [port, , size, inFlight, seconds, servicePid] = process.argv.slice(2).map(Number);
+Logger.overrideLogger(['error', 'fatal']);   // stdout is for the result
+const client = ClientProxyFactory.create(at(transport, port));
 
 /** As load.cpp's orders_text. */
 function orders(bytes) {

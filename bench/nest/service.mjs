@@ -1,8 +1,9 @@
-// The NestJS service of the benchmark. Prints its port.
+// The NestJS service of the benchmark: [TRANSPORT PORT], as load.hpp. Prints its port, or the broker's.
 import 'reflect-metadata';
 import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { EventPattern, MessagePattern, Transport } from '@nestjs/microservices';
+import { EventPattern, MessagePattern } from '@nestjs/microservices';
+import { at, ready } from './transports.mjs';
 
 let events = 0;
 
@@ -35,10 +36,7 @@ Controller()(Handlers);
 class Root {}
 Module({ controllers: [Handlers] })(Root);
 
-const app = await NestFactory.createMicroservice(Root, {
-  transport: Transport.TCP,
-  options: { host: '127.0.0.1', port: 0 },
-  logger: ['error', 'warn', 'fatal'],
-});
+const [transport = 'tcp', port = '0'] = process.argv.slice(2);
+const app = await NestFactory.createMicroservice(Root, { ...at(transport, Number(port)), logger: ['error', 'warn', 'fatal'] });
 await app.listen();
-console.log(app.unwrap().address().port);
+console.log((await ready(transport, app.unwrap())) ?? port);

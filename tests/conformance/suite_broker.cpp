@@ -162,7 +162,6 @@ TEST_CASE("an event whose handler failed comes again") {
 }
 
 TEST_CASE("a pattern with a wildcard") {
-  Watched<std::vector<int>> heard;
   World world;
   const auto [pattern, route] = world.wildcard();
   world.serve([&, pattern = pattern](Application& app) {
@@ -306,7 +305,7 @@ TEST_CASE("a service does not start without its broker") {
   try {
     world.serve(add_echo);
     FAIL("there is no broker");
-  } catch (const ConfigError& error) {
+  } catch (const ConnectionError& error) {
     CHECK(error.code() == errc::not_connected);
     CHECK_THAT(error.what(), Catch::Contains("/services/suite/options"));
   }

@@ -101,12 +101,12 @@ TEST_CASE("NestJS client, ferry service: TLS") {
   {
     Place place;
     const FerryService service(place, mutual);
-    CHECK(outcome(run_nest_client(service.port(),
+    CHECK(outcome(run_nest_client(place,
                                   with({"--tls-ca", certs + "/ca.pem", "--tls-key", certs + "/client.key", "--tls-cert",
                                         certs + "/client.pem", "--servername", "localhost"}))) == six);
     CHECK_FALSE(outcome(run_nest_client(place, with({"--tls-ca", certs + "/ca.pem", "--servername",
                                                               "localhost"})))["completed"].get<bool>());
-    CHECK_FALSE(outcome(run_nest_client(service.port(),
+    CHECK_FALSE(outcome(run_nest_client(place,
                                         with({"--tls-ca", certs + "/ca.pem", "--tls-key", certs + "/stranger.key",
                                               "--tls-cert", certs + "/stranger.pem", "--servername",
                                               "localhost"})))["completed"].get<bool>());

@@ -66,9 +66,9 @@ TEST_CASE("tcp: ferry peers tell each other deadlines and cancels", "[tcp]") {
 }
 
 TEST_CASE("tcp: a timeout is told when it is another one", "[tcp]") {
-  tcp::TimeoutNotice client;
-  tcp::TimeoutNotice service;
-  const auto none = tcp::TimeoutNotice::none;
+  extension::TimeoutNotice client;
+  extension::TimeoutNotice service;
+  const auto none = extension::TimeoutNotice::none;
   CHECK_FALSE(client.must_tell(none));
   CHECK(client.must_tell(30000ms));
   CHECK_FALSE(client.must_tell(30000ms));

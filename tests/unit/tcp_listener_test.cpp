@@ -1,5 +1,6 @@
 // Where a tcp service listens, and whom it lets in.
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -100,3 +101,29 @@ TEST_CASE("tcp: a Unix-domain socket instead of a port", "[tcp]") {
 }
 
 }  // namespace
+
+TEST_CASE("tcp: a program that the process starts inherits neither port nor connection", "[tcp]") {
+  TestIo io;
+  Service service(io, {});
+  service.start();
+  Caller caller(io, {{"host", "127.0.0.1"}, {"port", service.port()}});
+  caller.connect();
+  CHECK(caller.request("1", "echo", "1"));
+  CHECK(caller.reply() == "1 1");
+  int ours = 0;
+  int inherited = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int descriptor = std::stoi(entry.path().filename().string());
+    asio::ip::tcp::endpoint local;
+    asio::ip::tcp::endpoint remote;
+    auto local_size = static_cast<socklen_t>(local.capacity());
+    auto remote_size = static_cast<socklen_t>(remote.capacity());
+    if (::getsockname(descriptor, local.data(), &local_size) != 0 || local.data()->sa_family != AF_INET) continue;
+    const bool connected = ::getpeername(descriptor, remote.data(), &remote_size) == 0;
+    if (local.port() != service.port() && !(connected && remote.port() == service.port())) continue;
+    ++ours;
+    if ((::fcntl(descriptor, F_GETFD) & FD_CLOEXEC) == 0) ++inherited;
+  }
+  CHECK(ours == 3);   // the port, and both ends of the connection
+  CHECK(inherited == 0);
+}

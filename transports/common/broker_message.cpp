@@ -9,13 +9,11 @@ namespace ferry::transports {
 const char* read_broker_message(const spi::Serializer& serializer, std::string_view body, std::string_view route,
                                 Unreadable unreadable, spi::RequestView& view, std::string& scratch) {
   using Form = spi::RequestView::PatternForm;
-  const char* fault = serializer.read_request(body, view);
-  if (fault != nullptr && serializer.text() && !detail::is_valid_utf8(body)) {
-    // NestJS sees it with every ill-formed part replaced.
+  if (serializer.text() && !detail::is_valid_utf8(body)) {   // NestJS sees it with every ill-formed part replaced
     scratch = detail::replace_invalid_utf8(body);
     body = scratch;
-    fault = serializer.read_request(body, view);
   }
+  const char* const fault = serializer.read_request(body, view);
   if (fault != nullptr) {
     if (unreadable == Unreadable::is_an_error || !serializer.text()) return fault;
     const std::string text(body);

@@ -135,6 +135,7 @@ std::error_code Listener::bind(Door& door) const {
   std::error_code ignored;
   Acceptor& acceptor = door.acceptor;
   acceptor.open(door.endpoint.protocol(), error);
+  if (!error) keep_from_children(acceptor.native_handle());
   if (error) return plain(error);
   const int family = door.endpoint.protocol().family();
   if (family != AF_UNIX) acceptor.set_option(asio::socket_base::reuse_address(true), ignored);

@@ -1,5 +1,6 @@
 #include "transports/common/net/wire.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -55,8 +56,11 @@ void Wire::close() {
   socket_.close(ignored);
 }
 
+void keep_from_children(int descriptor) { ::fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+
 void prepare_socket(Socket& socket, bool no_delay, bool keep_alive) {
   std::error_code ignored;
+  keep_from_children(socket.native_handle());
   socket.non_blocking(true, ignored);
   const Endpoint local = socket.local_endpoint(ignored);
   if (local.protocol().family() == AF_UNIX) return;

@@ -63,7 +63,11 @@ class Wire {
   Socket socket_;
 };
 
-/// Non-blocking, and with what the options ask for. A socket that is gone by now says so at the first read.
+/// A program that the process starts does not get the descriptor: it would hold the port, or the connection, open. (Asio
+/// does not do this; a program started at the very moment between may still get it.)
+void keep_from_children(int descriptor);
+
+/// Non-blocking, not for children, and with what the options ask for. A socket that is gone by now says so at the first read.
 void prepare_socket(Socket& socket, bool no_delay, bool keep_alive);
 
 /// An endpoint taken apart. `address` and `port` are empty and 0 for a Unix-domain socket, `path` for the others.

@@ -166,7 +166,8 @@ T decode_json(std::string_view text) {
       if (read_dom(again, tree) && again.at_end()) {
         try {
           return from_tree<T>(tree);
-        } catch (const SerializationError&) {}   // the reader's words say where
+        } catch (const SerializationError&) {   // the reader's words say where
+        } catch (const nlohmann::json::exception&) {}
       }
     }
     throw_bad_payload(reader);

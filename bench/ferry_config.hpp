@@ -1,0 +1,21 @@
+#pragma once
+// How ferry is told where the broker is, or where to listen.
+
+#include <cstdint>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace bench {
+
+/// A config with one service or client, `role` says which, named bench.
+inline std::string ferry_config(const char* role, const std::string& transport, std::uint16_t port) {
+  nlohmann::json options{{"host", "127.0.0.1"}, {"port", port}};
+  if (transport == "nats") options = {{"servers", {"nats://127.0.0.1:" + std::to_string(port)}}};
+  return nlohmann::json{{"threads", 1},
+                        {"logLevel", "warn"},
+                        {role, {{"bench", {{"transport", transport}, {"options", options}}}}}}
+      .dump();
+}
+
+}  // namespace bench

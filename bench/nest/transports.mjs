@@ -1,0 +1,18 @@
+// Where NestJS finds its peer, or the broker.
+import { Transport } from '@nestjs/microservices';
+
+const transports = {
+  tcp: (port) => ({ transport: Transport.TCP, options: { host: '127.0.0.1', port } }),
+  redis: (port) => ({ transport: Transport.REDIS, options: { host: '127.0.0.1', port } }),
+  nats: (port) => ({ transport: Transport.NATS, options: { servers: [`nats://127.0.0.1:${port}`] } }),
+};
+
+export const at = (transport, port) => transports[transport](port);
+
+/** Waits until the broker has the service's subscriptions; over TCP, the port that the service chose. */
+export async function ready(transport, driver) {
+  if (transport === 'tcp') return driver.address().port;
+  if (transport === 'nats') await driver.flush();
+  else await driver[1].ping();   // the connection that subscribes
+  return undefined;
+}
