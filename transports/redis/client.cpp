@@ -7,6 +7,7 @@
 #include "transports/redis/command.hpp"
 #include "transports/redis/error.hpp"
 #include "transports/redis/pubsub_client.hpp"
+#include "transports/redis/stream_client.hpp"
 
 namespace ferry::redis {
 
@@ -14,6 +15,9 @@ using namespace std::chrono_literals;
 
 std::unique_ptr<spi::ClientTransport> make_client(spi::ClientEnvironment environment, spi::ClientSink& sink) {
   ClientSettings settings = client_settings(environment);
+  if (settings.mode == Mode::streams) {
+    return std::make_unique<StreamClient>(std::move(environment), sink, std::move(settings));
+  }
   return std::make_unique<PubSubClient>(std::move(environment), sink, std::move(settings));
 }
 

@@ -107,7 +107,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   bool has_room(std::size_t bytes) const noexcept {
     return access_->max_send_bytes == 0 || out_.bytes() + bytes <= access_->max_send_bytes;
   }
-  std::size_t unanswered() const noexcept { return expected_.size(); }
+  /// Holds the texts of the reply at hand.
+  const net::ChunkPtr& memory() const noexcept { return reader_.memory(); }
 
   /// Stops and restarts reading on somebody's behalf. What was read already waits as well.
   void hold(bool held);

@@ -3,12 +3,14 @@
 #include <utility>
 
 #include "transports/redis/pubsub_service.hpp"
+#include "transports/redis/stream_service.hpp"
 
 namespace ferry::redis {
 
 Server::Server(spi::ServerEnvironment environment, spi::ServerSink& sink) {
   ServerSettings settings = server_settings(environment);
-  service_ = std::make_shared<PubSubService>(environment, sink, std::move(settings));
+  if (settings.mode == Mode::streams) service_ = std::make_shared<StreamService>(environment, sink, std::move(settings));
+  else service_ = std::make_shared<PubSubService>(environment, sink, std::move(settings));
 }
 
 Server::~Server() {

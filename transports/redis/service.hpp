@@ -66,6 +66,8 @@ class Service : public std::enable_shared_from_this<Service>, protected Connecti
   virtual void on_lost() {}
   virtual void apply_hold() = 0;
   void listening();
+  /// Ends the connections, and says so: what was asked of the server cannot be had.
+  void give_up(const Failure& why) { lost(why); }
 
   void on_reply(Connection& connection, const Expected& expected, const Value& reply) override;
   void on_relieved(Connection& connection) override;
