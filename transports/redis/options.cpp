@@ -70,6 +70,8 @@ constexpr Option server_streams[] = {
    "ping so often; a connection that does not answer until the next is lost; 0: never"},                               \
   {"maxSendBufferSize", OptionKind::size, "\"64MiB\"", "most bytes queued for the server; 0: no limit"},               \
   {"maxMessageSize", OptionKind::size, "\"512MiB\"", "longest message; Redis's own limit is proto-max-bulk-len", 1},   \
+  {"wildcards", OptionKind::boolean, "false",                                                                          \
+   "a service's patterns are Redis globs: * ? [...] (PSUBSCRIBE); a client's options may say that its service's are"}, \
   {.name = "mode", .kind = OptionKind::string, .fallback = "\"pubsub\"",                                               \
    .doc = "pubsub: NestJS's; streams: at-least-once, between ferry peers", .choices = "pubsub|streams"},               \
   {.name = "streams", .kind = OptionKind::object, .doc = "for mode streams", .members = stream_members}
@@ -81,7 +83,6 @@ constexpr Option client_table[] = {
 };
 constexpr Option server_table[] = {
     FERRY_REDIS_COMMON_OPTIONS(server_streams),
-    {"wildcards", OptionKind::boolean, "false", "patterns are Redis globs: * ? [...] (PSUBSCRIBE)"},
     {"sendHighWaterMark", OptionKind::size, "\"1MiB\"",
      "queued bytes above which no more requests are taken, and streams of replies wait", 1},
 };

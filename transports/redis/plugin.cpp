@@ -60,6 +60,7 @@ spi::Capabilities RedisTransport::capabilities(const spi::Options& options) cons
   } else {
     result.at_least_once = !options.given("mode");
     result.no_handler_reply = !options.given("nodes");
+    result.wildcard = options.boolean("wildcards");
   }
   return result;
 }

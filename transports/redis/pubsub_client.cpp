@@ -20,6 +20,7 @@ void PubSubClient::on_lost() {
   channels_.clear();
   idle_.clear();
   waiting_bytes_ = 0;
+  ferry_ = false;
 }
 
 // --- out ------------------------------------------------------------------------------------------------------------
@@ -63,7 +64,7 @@ void PubSubClient::send_event(const spi::OutgoingMessage& message, spi::EmitToke
 /// The user's, and what a ferry peer may be told: see extension.hpp.
 const Headers& PubSubClient::request_headers(const spi::OutgoingMessage& message, ReplyChannel& channel) {
   if (!extensions()) return *message.headers;
-  if (!channel.ferry) {
+  if (!ferry_) {
     if (channel.introductions >= most_introductions) return *message.headers;
     ++channel.introductions;
     headers_ = *message.headers;
@@ -83,7 +84,7 @@ void PubSubClient::cancel(std::string_view id) {
   if (waiting != channel.waiting.end()) {
     waiting_bytes_ -= waiting->payload.size();
     channel.waiting.erase(waiting);
-  } else if (channel.ferry && extensions() && connected()) {
+  } else if (ferry_ && connected()) {
     send_cancel(id);
   }
   finished(found);
@@ -203,8 +204,7 @@ void PubSubClient::on_published(Connection&, const Published& message) {
                                                           " is no reply: " + why));
   }
   if (extensions() && reply.id == extension::hello_id) {
-    const std::string route(message.channel.substr(0, message.channel.size() - suffix.size()));
-    if (const auto channel = channels_.find(route); channel != channels_.end()) channel->second.ferry = true;
+    ferry_ = true;
     return;
   }
   if (reply.last || reply.failed) {

@@ -37,8 +37,7 @@ class PubSubClient final : public Client {
     std::string route;
     std::uint64_t number = 0;              // names it in commands
     bool open = false;                     // the server has confirmed it
-    bool ferry = false;                    // some service of the route is one of ours
-    unsigned introductions = 0;            // requests that asked for that
+    unsigned introductions = 0;            // requests that asked whether a service is one of ours
     std::size_t busy = 0;                  // requests that wait for replies
     std::vector<Waiting> waiting;          // until it is open
     std::list<ReplyChannel*>::iterator place{};   // in `idle_`, while not busy
@@ -82,8 +81,8 @@ class PubSubClient final : public Client {
   std::list<ReplyChannel*> idle_;                    // the longest idle first
   std::size_t waiting_bytes_ = 0;
   std::uint64_t last_number_ = 0;
+  bool ferry_ = false;                               // some service has answered that it is one of ours
   Headers headers_;                                  // the user's with ours
-  std::string timeout_text_;
 };
 
 }  // namespace ferry::redis

@@ -141,9 +141,12 @@ void Service::report(const Failure& failure) const {
 
 // --- messages -------------------------------------------------------------------------------------------------------
 
-void Service::deliver(spi::DeliveryPtr owner, RedisDelivery& delivery) {
+void Service::deliver(spi::DeliveryPtr owner, RedisDelivery& delivery, bool from_ferry) {
   current_ = nullptr;
-  if (delivery.expects_reply() && extensions_ && !delivery.view().headers.empty()) meet(delivery);
+  if (delivery.expects_reply() && extensions_) {
+    if (from_ferry) current_ = &delivery;
+    else if (!delivery.view().headers.empty()) meet(delivery);
+  }
   if (!silent_.load(std::memory_order_relaxed)) sink_.on_message(std::move(owner));
   owner = {};
   if (current_ == nullptr) return;

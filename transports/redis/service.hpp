@@ -73,8 +73,8 @@ class Service : public std::enable_shared_from_this<Service>, protected Connecti
   void on_relieved(Connection& connection) override;
   void on_gone(Connection& connection, const Failure& why) override;
 
-  /// One message to core.
-  void deliver(spi::DeliveryPtr owner, RedisDelivery& delivery);
+  /// One message to core. `from_ferry`: known without looking at its headers.
+  void deliver(spi::DeliveryPtr owner, RedisDelivery& delivery, bool from_ferry = false);
   /// True if it is a caller's cancel, not for a handler.
   bool take_cancel(std::string_view channel, std::string_view body);
   void report(const Failure& failure) const;

@@ -196,7 +196,7 @@ void StreamService::take(std::uint32_t stream, const Value& entry, std::int64_t 
     const std::chrono::milliseconds limit(std::clamp<std::int64_t>(to_number(timeout), 0, 365LL * 24 * 3600 * 1000));
     delivery->set_deadline(Clock::now() + (added + limit - (now + clock_offset_)));
   }
-  deliver(std::move(owner), *delivery);
+  deliver(std::move(owner), *delivery, true);
 }
 
 // --- settling -------------------------------------------------------------------------------------------------------
