@@ -1,6 +1,7 @@
 // nats.c as its examples use it: callbacks that send. Up to 16 in flight each message is written at once; beyond, and for
 // events, its flusher thread gathers them.
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdio>
 #include <exception>

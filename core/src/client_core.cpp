@@ -375,6 +375,14 @@ void ClientCore::close(std::chrono::milliseconds limit, std::function<void()> do
     self->run_queue();
     State& s = *self->state_;
     if (std::exchange(s.closing, true)) return done();
+    // A broker does not tell services that their caller has gone.
+    if (self->settings_.promises.broker && s.reconnect.state() == Reconnect::State::connected) {
+      for (const Operation* op : s.table.all()) {
+        if (!op->transmitted || op->kind == Operation::Kind::event) continue;
+        const RequestIds::Text id = s.ids.text(op->key);
+        s.transport->cancel({id.data(), id.size()});
+      }
+    }
     s.reconnect.close();
     s.deadline_timer->cancel();
     s.reconnect_timer->cancel();

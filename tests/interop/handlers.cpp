@@ -190,7 +190,11 @@ void add_nest_handlers(Application& app, const std::function<void(json)>& heard)
 }
 
 FerryService::FerryService(Place& place, const json& options)
-    : app_(Config::from_json(config_of("services", "nest", place.options(options)))) {
+    : app_([&] {
+        json config = config_of("services", "nest", place.options(options));
+        config["shutdownTimeout"] = "1s";   // `never` runs on where a broker does not tell that its caller has gone
+        return Config::from_json(config);
+      }()) {
   set_log_level(LogLevel::off);
   add_nest_handlers(app_, [this](json line) { heard.change([&](json& all) { all.push_back(std::move(line)); }); });
   app_.start();

@@ -3,7 +3,6 @@
 #include "../support/await.hpp"
 #include "catch.hpp"
 #include "ferry/ferry.hpp"
-#include "ferry_test_paths.hpp"
 #include "handlers.hpp"
 
 using namespace ferry;
@@ -29,20 +28,22 @@ TEST_CASE("NestJS client, ferry service: every case") {
   if (!nest_is_installed()) return;
   Place place;
   FerryService service(place, transport() == "redis" ? json{{"wildcards", true}} : json::object());
-  const auto lines = run_nest_client(place, {"--cases", FERRY_TESTS_DIR "/interop/nest/cases.json"});
-  const json cases = nest_cases();
+  json cases = json::array();
+  for (json& each : nest_cases()) {
+    if (!needs_filters(each["name"])) cases.push_back(std::move(each));
+  }
+  const ScratchDirectory scratch;
+  scratch.write("cases.json", cases.dump());
+  const auto lines = run_nest_client(place, {"--cases", scratch.path() + "/cases.json"});
   REQUIRE(lines.size() == cases.size());
-  int checked = 0;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const std::string name = cases[i]["name"];
-    if (needs_filters(name)) continue;
     json got = lines[i];
     got.erase("name");
     CAPTURE(name);
     CHECK(got == cases[i]["expect"]);
-    ++checked;
   }
-  CHECK(checked >= 80);
+  CHECK(lines.size() >= 80);
   const json events = expected_events();
   REQUIRE(service.heard.wait([&](const json& all) { return all.size() >= events.size(); }));
   CHECK(service.heard.get() == events);

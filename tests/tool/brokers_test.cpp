@@ -1,0 +1,88 @@
+// The command and the example over brokers, each with one of its own.
+
+#include <cstdlib>
+#include <iostream>
+
+#include "ferry_test_paths.hpp"
+#include "support/broker.hpp"
+#include "support/catch.hpp"
+#include "tool_test_support.hpp"
+
+using namespace ferry;
+using namespace ferry::test;
+using nlohmann::json;
+
+namespace {
+
+const std::string broker_names[] = {"redis", "nats"};
+
+/// What `ferry transports` knows.
+bool has_transport(const std::string& name) {
+  static const json all = json::parse(ferry_tool({"transports", "--json"}).out).at("transports");
+  for (const json& one : all) {
+    if (one.at("name") == name) return true;
+  }
+  std::cout << "not applicable: this build has no transport " << name << std::endl;
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("listen, emit and send over a broker") {
+  const std::string& name = GENERATE(from_range(broker_names));
+  if (!has_transport(name)) return;
+  CAPTURE(name);
+  const Broker broker(name);
+  const std::string url = broker.url();
+  Process listener(command({"listen", url, "user_created", R"({"cmd":"sum"})", "--count", "2"}));
+  listener.line_of_stderr("listening on ");
+  CHECK(ferry_tool({"emit", url, "user_created", R"({"id":7,"name":"\u00e9"})", "--header", "tenant=acme"}).code == 0);
+  listener.line_of_stdout("user_created");
+  const Finished request = ferry_tool({"send", url, R"({"cmd":"sum"})", "[1,2]"});
+  CHECK(request.err.empty());
+  CHECK(request.code == 0);
+  const Finished run = listener.wait();
+  CHECK(run.code == 0);
+  CHECK(run.out == "{\"pattern\":\"user_created\",\"data\":{\"id\":7,\"name\":\"\xC3\xA9\"},\"headers\":{\"tenant\":\"acme\"}}\n"
+                   "{\"pattern\":{\"cmd\":\"sum\"},\"data\":[1,2],\"headers\":{}}\n");
+  const Finished nobody = ferry_tool({"send", url, "nobody.listens", "1", "--timeout", "10s"});
+  CHECK(nobody.code != 0);
+  CHECK_FALSE(has(nobody.err, "no reply within"));   // known at once
+}
+
+TEST_CASE("check over a broker, and without it") {
+  const std::string& name = GENERATE(from_range(broker_names));
+  if (!has_transport(name)) return;
+  CAPTURE(name);
+  Broker broker(name);
+  const Scratch scratch;
+  const std::string port = std::to_string(broker.port());
+  const json options = name == "nats" ? json{{"servers", {broker.url()}}} : json{{"host", "127.0.0.1"}, {"port", broker.port()}};
+  const json part{{"transport", name}, {"options", options}};
+  const std::string file = scratch.file("app.json", json{{"services", {{"own", part}}}, {"clients", {{"PEER", part}}}}.dump());
+  const Finished there = ferry_tool({"check", file});
+  CHECK(there.code == 0);
+  CHECK(has(there.out, "client PEER: " + name));
+  CHECK(has(there.out, port));
+  CHECK(has(there.out, "connected in "));
+  broker.stop();
+  const Finished away = ferry_tool({"check", file});
+  CHECK(away.code == 3);
+  CHECK(has(away.out, "NOT connected"));
+  const Finished listener = ferry_tool({"listen", broker.url(), "x"});
+  CHECK(listener.code == 3);
+  CHECK(has(listener.err, "cannot listen"));
+}
+
+TEST_CASE("the math example over a broker, by its config alone") {
+  const std::string& name = GENERATE(from_range(broker_names));
+  if (!has_transport(name)) return;
+  CAPTURE(name);
+  const Broker broker(name);
+  setenv("REDIS_PORT", std::to_string(broker.port()).c_str(), 1);
+  setenv("NATS_URL", broker.url().c_str(), 1);
+  const Finished run = Process({FERRY_TESTS_DIR "/../examples/math/run", FERRY_BUILD_PROGRAM_DIR, name}).wait();
+  CHECK(run.err.empty());
+  CHECK(run.code == 0);
+  CHECK(has(run.out, "user.get 7, asked for over " + name));
+}
