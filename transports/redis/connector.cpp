@@ -142,7 +142,11 @@ void Connector::dial(const net::Place& place, bool tls, const LogIn& log_in,
           const Failure* failure, net::Socket socket, milliseconds) {
         self->dialer_.reset();
         if (!self->done_) return;
-        if (failure != nullptr) return self->failed(*failure);
+        if (failure != nullptr) {
+          Failure why = *failure;   // a socket's path that is not there is no more than a server that is not there
+          if (!(why.code == errc::not_connected)) why.code = errc::not_connected;
+          return self->failed(why);
+        }
         set_keep_alive(socket, self->access_->keep_alive);
         std::unique_ptr<net::Wire> wire;
         if (context) wire = std::make_unique<net::TlsWire>(std::move(socket), *context);
