@@ -23,7 +23,7 @@ constexpr Promise table[] = {
     {"fanout", "events to every instance", &Capabilities::fanout},
     {"wildcard", "wildcards in patterns", &Capabilities::wildcard},
     {"inProcess", "one process only", &Capabilities::in_process},
-    {"broker", "a broker between, which may go and come back", &Capabilities::broker},
+    {"broker", "a broker stands between", &Capabilities::broker},
 };
 static_assert(std::size(table) == sizeof(Capabilities) / sizeof(bool), "a capability has no words here");
 
