@@ -177,6 +177,7 @@ void Consumer::forget(StoredEvent& event) noexcept {
 // --- time -----------------------------------------------------------------------------------------------------------
 
 void Consumer::arm() {
+  if (!timer_) return;
   timer_->expires_after(std::min<std::chrono::milliseconds>(settings_.ack_wait / 3, 1s));
   timer_->async_wait([self = weak_from_this()](std::error_code error) {
     const auto consumer = self.lock();
