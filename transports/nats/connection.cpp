@@ -74,8 +74,7 @@ Connection::Connection(const spi::Loop& loop, const LinkSettings& settings)
     : loop_(loop),
       tls_(settings.tls.has_value()),
       max_send_bytes_(settings.max_send_bytes),
-      library_bytes_(std::size_t{settings.tls ? 32u : 256u} << 10),
-      record_timer_(loop.executor()) {}
+      library_bytes_(std::size_t{settings.tls ? 32u : 256u} << 10) {}
 
 Connection::~Connection() {
   Register::instance().remove(key_);
@@ -99,6 +98,7 @@ void Connection::open(natsConnection* handle, Owner& owner) {
   std::array<char, 1024> url{};
   if (natsConnection_GetConnectedUrl(handle, url.data(), url.size()) == NATS_OK) url_ = without_secrets(url.data());
   descriptor_.emplace(loop_.executor(), std::exchange(descriptor_number_, -1));
+  record_timer_.emplace(loop_.executor());
   if (tls_) {
     // Writable then means that what we write at a time fits, and does not block in the library.
     const int space = 512 * 1024;
@@ -134,8 +134,6 @@ void Connection::shut() {
     const std::lock_guard lock(wake_mutex_);
     silent_ = true;
   }
-  if (end_timer_) end_timer_->cancel();
-  record_timer_.cancel();
   if (handle_ != nullptr && !natsConnection_IsClosed(handle_)) {
     // With bytes unsent it would wait for the server to take them: so first it learns that there is no server.
     if (descriptor_ && natsConnection_Buffered(handle_) > 0) {
@@ -144,10 +142,9 @@ void Connection::shut() {
     }
     natsConnection_Close(handle_);
   }
-  if (descriptor_) {
-    asio::error_code ignored;
-    descriptor_->close(ignored);
-  }
+  descriptor_.reset();
+  record_timer_.reset();
+  end_timer_.reset();
   spent_.clear();
   std::vector<std::function<void()>> writers;
   {
@@ -319,8 +316,8 @@ void Connection::wait_for_record() {
   if (record_waits_ == most_record_waits) return read();
   const auto delay = std::chrono::microseconds(100) * (1 << std::min(record_waits_++, 9));
   waiting_readable_ = true;
-  record_timer_.expires_after(delay);
-  record_timer_.async_wait([self = shared_from_this()](std::error_code error) {
+  record_timer_->expires_after(delay);
+  record_timer_->async_wait([self = shared_from_this()](std::error_code error) {
     self->waiting_readable_ = false;
     if (!error) self->readable();
   });

@@ -141,6 +141,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::size_t library_bytes_;        // given to the library at a time
   std::uintptr_t key_ = 0;                 // names it to the library's error handler, which may come late
   int descriptor_number_ = -1;             // ours, from `attach` until `open`
+  // What lives on the loop is gone once the connection has ended: others may hold the rest longer than the loop lasts.
   std::optional<asio::posix::stream_descriptor> descriptor_;
   natsConnection* handle_ = nullptr;
   Owner* owner_ = nullptr;
@@ -154,7 +155,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool silent_ = false;                    // nothing is posted any more
 
   // The loop's.
-  asio::steady_timer record_timer_;
+  std::optional<asio::steady_timer> record_timer_;
   int record_waits_ = 0;
   bool in_turn_ = false;
   bool waiting_readable_ = false;

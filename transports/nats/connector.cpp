@@ -26,8 +26,7 @@ struct OptionsDeleter {
 }  // namespace
 
 Connector::Connector(const spi::Loop& loop, const LinkSettings& settings, const std::vector<std::string>& discovered)
-    : loop_(loop), settings_(settings), servers_(settings.servers), connection_(Connection::make(loop, settings)),
-      timer_(loop.executor()) {
+    : loop_(loop), settings_(settings), servers_(settings.servers), connection_(Connection::make(loop, settings)) {
   const bool tls = settings.tls.has_value();
   for (const std::string& server : discovered) {
     const auto address = [](const std::string& url) { return without_secrets(url).substr(url.find("://") + 3); };
@@ -44,15 +43,16 @@ std::string Connector::place() const {
 
 void Connector::start(Done done) {
   done_ = std::move(done);
+  timer_.emplace(loop_.executor());
   if (stuck.load(std::memory_order_relaxed) >= most_stuck) {
-    timer_.expires_after(0ms);
-    timer_.async_wait([self = shared_from_this()](std::error_code error) {
+    timer_->expires_after(0ms);
+    timer_->async_wait([self = shared_from_this()](std::error_code error) {
       if (!error) self->finished(NATS_TIMEOUT, "too many attempts before this one still wait for a server", nullptr);
     });
     return;
   }
-  timer_.expires_after(settings_.timeout * static_cast<int>(servers_.size()) + slack);
-  timer_.async_wait([self = shared_from_this()](std::error_code error) {
+  timer_->expires_after(settings_.timeout * static_cast<int>(servers_.size()) + slack);
+  timer_->async_wait([self = shared_from_this()](std::error_code error) {
     if (error) return;
     const Done tell = std::move(self->done_);
     self->cancel();
@@ -64,7 +64,7 @@ void Connector::start(Done done) {
 
 void Connector::cancel() {
   done_ = nullptr;
-  timer_.cancel();
+  timer_.reset();
   const std::lock_guard lock(mutex_);
   if (!std::exchange(given_up_, true) && !ran_) stuck.fetch_add(1, std::memory_order_relaxed);
 }
@@ -147,7 +147,7 @@ natsStatus Connector::configure_tls(natsOptions* options) const {
 // --- on the loop ----------------------------------------------------------------------------------------------------
 
 void Connector::finished(natsStatus status, const std::string& text, natsConnection* handle) {
-  timer_.cancel();
+  timer_.reset();
   const Done done = std::move(done_);
   if (!done) {   // cancelled between the post and now
     if (handle == nullptr) return;

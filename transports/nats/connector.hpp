@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
   const LinkSettings settings_;
   std::vector<std::string> servers_;
   std::shared_ptr<Connection> connection_;
-  asio::steady_timer timer_;
+  std::optional<asio::steady_timer> timer_;   // gone with the attempt: the thread may outlive the loop
   Done done_;
   std::mutex mutex_;
   bool given_up_ = false;   // nothing is posted any more

@@ -34,7 +34,7 @@ std::string again_word(std::chrono::milliseconds delay) {
 Consumer::Consumer(std::shared_ptr<LiveMessages> live, const StreamSettings& settings, std::string route, Events events)
     : live_(std::move(live)), settings_(settings), route_(std::move(route)),
       question_("$JS.API.CONSUMER.MSG.NEXT." + settings.stream + "." + consumer_name(settings, route_)),
-      events_(std::move(events)), timer_(live_->loop().executor()) {}
+      events_(std::move(events)), timer_(std::in_place, live_->loop().executor()) {}
 
 Consumer::~Consumer() { natsSubscription_Destroy(subscription_); }
 
@@ -80,7 +80,7 @@ void Consumer::leave() {
 
 void Consumer::end() {
   leave();
-  timer_.cancel();
+  timer_.reset();
   events_ = {};
 }
 
@@ -177,8 +177,9 @@ void Consumer::forget(StoredEvent& event) noexcept {
 // --- time -----------------------------------------------------------------------------------------------------------
 
 void Consumer::arm() {
-  timer_.expires_after(std::min<std::chrono::milliseconds>(settings_.ack_wait / 3, 1s));
-  timer_.async_wait([self = weak_from_this()](std::error_code error) {
+  if (!timer_) return;
+  timer_->expires_after(std::min<std::chrono::milliseconds>(settings_.ack_wait / 3, 1s));
+  timer_->async_wait([self = weak_from_this()](std::error_code error) {
     const auto consumer = self.lock();
     if (consumer && !error) consumer->tick();
   });

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -79,7 +80,7 @@ class Consumer : public std::enable_shared_from_this<Consumer> {
   const std::string route_;
   const std::string question_;          // where batches are asked for
   Events events_;
-  asio::steady_timer timer_;
+  std::optional<asio::steady_timer> timer_;   // until `end`: events may outlive the loop
 
   std::shared_ptr<Connection> connection_;
   Inbox* inbox_ = nullptr;

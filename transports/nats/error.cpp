@@ -1,7 +1,5 @@
 #include "transports/nats/error.hpp"
 
-#include <nlohmann/json.hpp>
-
 namespace ferry::nats {
 namespace {
 
@@ -52,10 +50,9 @@ Failure driver_failure(natsStatus status, std::string_view what, Fate fate) {
 
 Failure no_responders(std::string_view route) {
   // NestJS's words. No server knows a subscriber: nobody has seen the message.
-  Failure failure(errc::no_handler, "Empty response. There are no subscribers listening to that message (\"" +
-                                        std::string(route) + "\")", Fate::not_sent);
-  failure.remote_body = nlohmann::json(failure.detail).dump();   // for those who look for it where NestJS has it
-  return failure;
+  return Failure(errc::no_handler,
+                 "Empty response. There are no subscribers listening to that message (\"" + std::string(route) + "\")",
+                 Fate::not_sent);
 }
 
 Failure too_large(std::string_view route, std::size_t bytes, std::int64_t limit) {

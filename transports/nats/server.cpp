@@ -111,8 +111,8 @@ void Server::set_up_stream() {
 
 /// The server has all subscriptions once it has answered. What it refuses, it has said by then.
 void Server::confirm() {
-  connection_->round_trip(settings_.link.timeout, [this, alive = std::weak_ptr(alive_)](natsStatus status) {
-    if (alive.expired() || !listened_) return;
+  connection_->round_trip(settings_.link.timeout, [this, alive = std::weak_ptr(alive_), on = connection_.get()](natsStatus status) {
+    if (alive.expired() || !listened_ || connection_.get() != on) return;
     if (status != NATS_OK) return failed(driver_failure(status, "the server did not take the subscriptions", Fate::not_sent));
     listening();
   });
