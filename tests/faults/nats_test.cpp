@@ -1,0 +1,214 @@
+// NATS servers that die and come back, and services that cannot keep up: nothing is stuck, and what JetStream confirmed
+// is not lost.
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+#include <vector>
+
+#include <asio/co_spawn.hpp>
+#include <asio/steady_timer.hpp>
+
+#include "../support/await.hpp"
+#include "../support/broker.hpp"
+#include "../support/outcome.hpp"
+#include "catch.hpp"
+#include "ferry/ferry.hpp"
+
+using namespace ferry;
+using namespace ferry::test;
+using namespace std::chrono_literals;
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+const json soon{{"backoff", "10ms"}, {"maxBackoff", "50ms"}};
+
+Config service_config(const Broker& broker, json options, json settings = json::object()) {
+  options["servers"] = {broker.url()};
+  settings["transport"] = "nats";
+  settings["options"] = options;
+  settings["reconnect"] = soon;
+  return Config::from_json({{"threads", 1}, {"services", {{"S", settings}}}});
+}
+
+Config client_config(const Broker& broker, json options, json settings = json::object()) {
+  options["servers"] = {broker.url()};
+  settings["transport"] = "nats";
+  settings["options"] = options;
+  settings["reconnect"] = soon;
+  return Config::from_json({{"threads", 1}, {"clients", {{"C", settings}}}});
+}
+
+/// Numbers events, and emits each again, as the same, until the stream has confirmed it.
+struct Producer {
+  Client client;
+  int count;
+  std::atomic<int> next{0};
+  std::atomic<int> confirmed{0};
+  std::atomic<int> failures{0};
+  Counter ended{};
+
+  task<void> run() {
+    asio::steady_timer timer(client.loop().executor());
+    for (int n = next++; n < count; n = next++) {
+      while (true) {
+        try {
+          co_await client.emit("numbered", n, SendOptions().header("Nats-Msg-Id", "n" + std::to_string(n)));
+          break;
+        } catch (const Error&) {
+          ++failures;
+        }
+        timer.expires_after(5ms);
+        co_await timer.async_wait(asio::use_awaitable);
+      }
+      ++confirmed;
+    }
+  }
+
+  void start(int coroutines) {
+    for (int i = 0; i < coroutines; ++i) {
+      asio::co_spawn(client.loop().executor(), run(), [this](const std::exception_ptr&) { ended.add(); });
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("nats: the server dies under load: every call ends, and calls work again") {
+  set_log_level(LogLevel::off);
+  Broker broker("nats");
+  Application service(service_config(broker, {}));
+  service.on_message("echo", [](Payload payload) { return payload; });
+  service.start();
+  Application application(client_config(broker, {}, {{"timeout", "2s"}}));
+  const Client client = application.client("C");
+  std::atomic<bool> going{true};
+  std::atomic<int> right{0};
+  std::atomic<int> wrong{0};
+  Counter ended;
+  constexpr int callers = 64;
+  for (int i = 0; i < callers; ++i) {
+    asio::co_spawn(client.loop().executor(),
+                   [&, i]() -> task<void> {
+                     while (going) {
+                       try {
+                         (co_await client.send<int>("echo", i)) == i ? ++right : ++wrong;
+                       } catch (const Error&) {   // one of the outcomes there are
+                       }
+                     }
+                   },
+                   [&](const std::exception_ptr& error) {
+                     if (error) ++wrong;
+                     ended.add();
+                   });
+  }
+  for (int i = 0; i < 3; ++i) {
+    const int before = right;
+    const auto limit = Clock::now() + patience;
+    while (right < before + 500 && Clock::now() < limit) std::this_thread::yield();
+    REQUIRE(right >= before + 500);
+    broker.kill();
+    broker.start();
+  }
+  const int before = right;
+  const auto limit = Clock::now() + patience;
+  while (right < before + 500 && Clock::now() < limit) std::this_thread::yield();
+  CHECK(right >= before + 500);
+  going = false;
+  REQUIRE(ended.reaches(callers));
+  CHECK(wrong == 0);
+  CHECK(client.in_flight() == 0);
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("nats: a service that cannot keep up holds a bounded number of messages") {
+  constexpr int count = 2000;
+  const std::string large(10000, 'x');
+  Broker broker("nats");
+  std::atomic<bool> open{false};
+  Counter handled;
+  Application service(service_config(broker, {{"maxPendingBytes", "256KiB"}}, {{"maxConcurrency", 4}}));
+  service.on_event("slow", [&](std::string) -> task<void> {
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    while (!open) {
+      timer.expires_after(1ms);
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+    handled.add();
+  });
+  service.start();
+  Application application(client_config(broker, {}));
+  const Client client = application.client("C");
+  for (int i = 0; i < count; ++i) client.emit("slow", large).get();   // 20 MB, within what the server holds for us
+  CHECK(handled.get() == 0);
+  CHECK(service.services().front().active <= 4);
+  open = true;
+  CHECK(handled.reaches(count));
+  CHECK(service.services().front().peer_errors == 0);
+}
+
+TEST_CASE("nats: a ledger of stored events, through two deaths of the server") {
+  constexpr int count = 100000;
+  set_log_level(LogLevel::off);
+  Broker broker("nats");
+  std::vector<std::atomic<int>> seen(count);
+  Counter handled;
+  Application service(service_config(broker, {{"ackWait", "2s"}}, {{"delivery", "at-least-once"}}));
+  service.on_event("numbered", [&](std::size_t n) {
+    if (seen.at(n)++ == 0) handled.add();
+  });
+  service.start();
+  Application application(client_config(broker, {{"mode", "jetstream"}}, {{"timeout", "5s"}}));
+  Producer producer{application.client("C"), count};
+  constexpr int coroutines = 256;
+  producer.start(coroutines);
+  for (int death = 1; death <= 2; ++death) {
+    REQUIRE(handled.reaches(death * count / 3, 120s));
+    broker.kill();
+    broker.start();
+  }
+  REQUIRE(producer.ended.wait([](int n) { return n == coroutines; }, 240s));
+  CHECK(producer.confirmed == count);
+  CHECK(handled.reaches(count, 60s));
+  int lost = 0;
+  int twice = 0;
+  for (const auto& each : seen) {
+    lost += each == 0 ? 1 : 0;
+    twice += each > 1 ? each - 1 : 0;
+  }
+  std::printf("ledger: %d confirmed, %d lost, %d seen again, %d emissions repeated\n", producer.confirmed.load(), lost, twice,
+              producer.failures.load());
+  CHECK(lost == 0);
+  CHECK(producer.client.in_flight() == 0);
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("nats: what no handler can do goes to the dead letters, and nowhere else") {
+  set_log_level(LogLevel::off);
+  Broker broker("nats");
+  Counter tried;
+  Watched<Headers> dead;
+  Application service(service_config(broker, {{"maxDeliver", 3}, {"redeliveryDelay", 10}}, {{"delivery", "at-least-once"}}));
+  service.on_event("hopeless", [&](int) {
+    tried.add();
+    throw std::runtime_error("no");
+  });
+  service.start();
+  // Dead letters are messages like others: this one listens to them as they are stored.
+  Application undertaker(service_config(broker, {}));
+  undertaker.on_event("dead.ferry.hopeless", [&](Context& context) {
+    dead.change([&](Headers& headers) { headers = context.headers(); });
+  });
+  undertaker.start();
+  Application application(client_config(broker, {{"mode", "jetstream"}}));
+  CHECK(application.client("C").emit("hopeless", 1, SendOptions().header("tenant", "acme")).get() == Emitted::confirmed);
+  REQUIRE(dead.wait([](const Headers& headers) { return !headers.empty(); }));
+  CHECK(tried.get() == 3);
+  CHECK(dead.get().get("Dead-Letter-Attempts") == "3");
+  CHECK(dead.get().get("Dead-Letter-Subject") == "ferry.hopeless");
+  CHECK(dead.get().get("tenant") == "acme");
+  set_log_level(LogLevel::error);
+}
