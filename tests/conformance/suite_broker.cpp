@@ -374,10 +374,10 @@ TEST_CASE("a service whose connection is cut listens again") {
 }
 
 TEST_CASE("a service that is cut off under load leaves no call without an outcome") {
+  Statuses statuses;
   World world;
   if (world.service_gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between the service and a broker");
   set_log_level(LogLevel::off);
-  Statuses statuses;
   world.serve([&](Application& app) {
     add_echo(app);
     watch(app, statuses);
