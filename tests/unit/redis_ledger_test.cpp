@@ -9,6 +9,7 @@ using namespace std::chrono_literals;
 using namespace ferry::redis;
 using ferry::spi::Settlement;
 using Verdict = StreamLedger::Verdict;
+using Answer = StreamLedger::Answer;
 
 const StreamLedger::Time start{1000s};
 const EntryPlace one{0, "1-0"};
@@ -27,21 +28,21 @@ TEST_CASE("redis ledger: handled, acknowledged, forgotten", "[redis]") {
   CHECK_FALSE(l.take(one, 1, start));      // it is being worked on
   CHECK(l.take(elsewhere, 1, start));      // the same id in another stream
   CHECK(l.running() == 2);
-  CHECK(l.settle(one, Settlement::ack, true, start) == Verdict::acknowledge);
-  CHECK(l.settle(one, Settlement::ack, true, start) == Verdict::unknown);
+  CHECK(l.settle(one, Settlement::ack, Answer::none, start) == Verdict::acknowledge);
+  CHECK(l.settle(one, Settlement::ack, Answer::none, start) == Verdict::unknown);
   CHECK(l.running() == 1);
   CHECK(l.has(one));                       // until the server knows
   CHECK_FALSE(l.settled_only());           // the other one runs
   l.acknowledged(one);
   CHECK_FALSE(l.has(one));
-  CHECK(l.settle(elsewhere, Settlement::reject, true, start) == Verdict::acknowledge);
+  CHECK(l.settle(elsewhere, Settlement::reject, Answer::none, start) == Verdict::acknowledge);
   CHECK(l.settled_only());
 }
 
 TEST_CASE("redis ledger: a failure is tried again after its delay, and buried in the end", "[redis]") {
   StreamLedger l = ledger(2);
   REQUIRE(l.take(one, 1, start));
-  CHECK(l.settle(one, Settlement::requeue, true, start) == Verdict::wait);
+  CHECK(l.settle(one, Settlement::requeue, Answer::none, start) == Verdict::wait);
   CHECK(l.running() == 0);
   CHECK(l.next_due() == start + 100ms);
   CHECK(l.due(start + 99ms).empty());
@@ -49,7 +50,7 @@ TEST_CASE("redis ledger: a failure is tried again after its delay, and buried in
   CHECK(l.due(start + 100ms).empty());     // once
   CHECK_FALSE(l.spent(one));
   REQUIRE(l.take(one, l.attempts(one) + 1, start + 100ms));
-  CHECK(l.settle(one, Settlement::requeue, true, start + 100ms) == Verdict::bury);
+  CHECK(l.settle(one, Settlement::requeue, Answer::none, start + 100ms) == Verdict::bury);
   l.retry(one, start + 100ms);             // the burial failed
   CHECK(l.due(start + 200ms) == std::vector{one});
   CHECK(l.spent(one));                     // to be buried, not handled
@@ -60,11 +61,11 @@ TEST_CASE("redis ledger: a failure is tried again after its delay, and buried in
 TEST_CASE("redis ledger: no limit, explicit dead letters, answers that got lost", "[redis]") {
   StreamLedger l = ledger(0);
   REQUIRE(l.take(one, 1000, start));
-  CHECK(l.settle(one, Settlement::requeue, true, start) == Verdict::wait);
+  CHECK(l.settle(one, Settlement::requeue, Answer::none, start) == Verdict::wait);
   REQUIRE(l.take(two, 1, start));
-  CHECK(l.settle(two, Settlement::dead_letter, true, start) == Verdict::bury);
+  CHECK(l.settle(two, Settlement::dead_letter, Answer::none, start) == Verdict::bury);
   REQUIRE(l.take(elsewhere, 1, start));
-  CHECK(l.settle(elsewhere, Settlement::ack, false, start) == Verdict::wait);   // handled, but nobody heard it
+  CHECK(l.settle(elsewhere, Settlement::ack, Answer::lost, start) == Verdict::wait);   // handled, but nobody heard it
 }
 
 TEST_CASE("redis ledger: an entry that somebody else has is forgotten", "[redis]") {
@@ -72,7 +73,7 @@ TEST_CASE("redis ledger: an entry that somebody else has is forgotten", "[redis]
   REQUIRE(l.take(one, 1, start));
   l.forget(one);
   CHECK(l.has(one));                       // we have it
-  REQUIRE(l.settle(one, Settlement::requeue, true, start) == Verdict::wait);
+  REQUIRE(l.settle(one, Settlement::requeue, Answer::none, start) == Verdict::wait);
   REQUIRE(l.due(start + 1s).size() == 1);
   l.forget(one);
   CHECK_FALSE(l.has(one));
@@ -82,8 +83,8 @@ TEST_CASE("redis ledger: what waits is bounded, and the rest is left to others",
   StreamLedger l = ledger(3, 1);
   REQUIRE(l.take(one, 1, start));
   REQUIRE(l.take(two, 1, start));
-  CHECK(l.settle(one, Settlement::requeue, true, start) == Verdict::wait);
-  CHECK(l.settle(two, Settlement::requeue, true, start) == Verdict::leave);
+  CHECK(l.settle(one, Settlement::requeue, Answer::none, start) == Verdict::wait);
+  CHECK(l.settle(two, Settlement::requeue, Answer::none, start) == Verdict::leave);
   CHECK_FALSE(l.has(two));
   l.acknowledged(one);
   CHECK_FALSE(l.settled_only());           // it is still pending under our name
@@ -94,11 +95,19 @@ TEST_CASE("redis ledger: a lost connection", "[redis]") {
   REQUIRE(l.take(one, 1, start));
   REQUIRE(l.take(two, 1, start));
   REQUIRE(l.take(elsewhere, 1, start));
-  REQUIRE(l.settle(one, Settlement::ack, true, start) == Verdict::acknowledge);
-  REQUIRE(l.settle(two, Settlement::requeue, true, start) == Verdict::wait);
+  REQUIRE(l.settle(one, Settlement::ack, Answer::none, start) == Verdict::acknowledge);
+  REQUIRE(l.settle(two, Settlement::requeue, Answer::none, start) == Verdict::wait);
   CHECK(l.reconnected(start + 10ms) == std::vector{one});    // told again
   CHECK(l.due(start + 10ms) == std::vector{two});            // at once
   CHECK(l.running() == 1);                                   // its handler runs on
+}
+
+TEST_CASE("redis ledger: an answer may have gone with its connection", "[redis]") {
+  StreamLedger l = ledger();
+  REQUIRE(l.take(one, 1, start));
+  REQUIRE(l.settle(one, Settlement::ack, Answer::sent, start) == Verdict::acknowledge);
+  CHECK(l.reconnected(start).empty());
+  CHECK(l.due(start) == std::vector{one});
 }
 
 TEST_CASE("redis ledger: what is kept is kept fresh", "[redis]") {

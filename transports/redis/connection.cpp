@@ -32,6 +32,7 @@ struct Connection::Afar {
   net::OutQueue out;
   std::vector<Expected> expected;
   bool posted = false;
+  bool closed = false;   // the connection is gone
 };
 
 Connection::Connection(const spi::Loop& loop, std::shared_ptr<const Access> access, std::unique_ptr<net::Wire> wire,
@@ -107,7 +108,7 @@ void Connection::ready(const Failure* failure) {
 // --- reading --------------------------------------------------------------------------------------------------------
 
 void Connection::read_more() {
-  if (reading_ || gone_ || held_ || drained_ || !unfed_.empty()) return;
+  if (reading_ || gone_ || held_ || !unfed_.empty()) return;
   if (!room_) room_ = std::make_unique_for_overwrite<char[]>(read_bytes);
   reading_ = true;
   ++pending_;
@@ -124,7 +125,6 @@ void Connection::on_read(const std::error_code& error, std::size_t bytes) {
     return destroy(Failure(code, "Connection closed: " + why));
   }
   heard_ = true;
-  if (drained_) return;
   unfed_ = {room_.get(), bytes};
   process();
   read_more();
@@ -203,13 +203,6 @@ void Connection::continue_reading() {
   });
 }
 
-void Connection::drain() {
-  if (gone_) return;
-  held_ = false;
-  if (!in_batch_) process();
-  drained_ = true;
-}
-
 // --- writing --------------------------------------------------------------------------------------------------------
 
 void Connection::ask(std::string_view command, Answer answer) {
@@ -267,7 +260,7 @@ void Connection::flush() {
   collect();
   write_now();
   // What the server said before it hung up is still to be read: that says more than a broken pipe.
-  if (write_error_ && (held_ || drained_ || write_error_.value() != EPIPE)) {
+  if (write_error_ && (held_ || write_error_.value() != EPIPE)) {
     return destroy(Failure(write_error_, "Connection closed: " + net::reason(write_error_)));
   }
   if (access_->max_send_bytes != 0 && out_.bytes() > access_->max_send_bytes) {
@@ -276,14 +269,13 @@ void Connection::flush() {
                                " bytes are queued for it, which exceeds maxSendBufferSize (" +
                                std::to_string(access_->max_send_bytes) + ")"));
   }
-  if (user_ != nullptr) user_->on_written(*this);
   judge_congestion();
   check_end();
 }
 
 bool Connection::send_from_afar(std::string_view head, std::string& payload, std::string_view tail, Expected expected) {
   const std::lock_guard lock(afar_->mutex);
-  if (access_->max_send_bytes != 0 && afar_->out.bytes() > access_->max_send_bytes) return false;
+  if (afar_->closed || (access_->max_send_bytes != 0 && afar_->out.bytes() > access_->max_send_bytes)) return false;
   afar_->out.append({}, head, payload, tail);
   afar_->expected.push_back(expected);
   if (std::exchange(afar_->posted, true)) return true;
@@ -304,6 +296,7 @@ void Connection::collect() {
   afar_->posted = false;
   if (gone_) {
     afar_->out.clear();
+    afar_->closed = true;
   } else {
     out_.splice(afar_->out);
     expected_.insert(expected_.end(), afar_->expected.begin(), afar_->expected.end());
@@ -334,7 +327,7 @@ void Connection::watch(std::chrono::milliseconds interval, bool ping) {
 }
 
 void Connection::tick() {
-  if (waiting_ && !heard_ && !held_ && !drained_) {
+  if (waiting_ && !heard_ && !held_) {
     return destroy(Failure(RedisError::silent, "Connection closed: " + name_ + " was silent for " +
                                                    std::to_string(interval_.count()) + " ms (pingInterval)"));
   }
@@ -386,6 +379,7 @@ void Connection::destroy(Failure why) {
   out_.clear();
   expected_.clear();
   congested_.store(false, std::memory_order_relaxed);
+  collect();
   release();
   if (ready_) ready(&why);
   else if (user_ != nullptr) std::exchange(user_, nullptr)->on_gone(*this, why);
@@ -397,7 +391,6 @@ void Connection::release() {
   if (!gone_ || pending_ != 0) return;
   // Later, because the caller may be the wire, or an answer.
   loop_.post([self = shared_from_this()] {
-    self->collect();
     self->answers_.clear();
     self->wire_.reset();
     self->timer_.reset();

@@ -52,7 +52,6 @@ class ConnectionUser {
  public:
   virtual void on_reply(Connection& connection, const Expected& expected, const Value& reply) = 0;
   virtual void on_published(Connection&, const Published&) {}
-  virtual void on_written(Connection&) {}    ///< more of the queue was taken by the system, or what follows was looked at
   virtual void on_relieved(Connection&) {}   ///< no longer congested
   virtual void on_gone(Connection& connection, const Failure& why) = 0;   ///< once, the last call
 
@@ -112,8 +111,6 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
 
   /// Stops and restarts reading on somebody's behalf. What was read already waits as well.
   void hold(bool held);
-  /// Lets what was read already through, then reads no more.
-  void drain();
   /// Pings every `interval`, and counts on something to come in each. Silence of ours (a hold) does not count.
   /// `ping` false: the commands under way bring something in time.
   void watch(std::chrono::milliseconds interval, bool ping);
@@ -168,7 +165,6 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   std::uint8_t pending_ = 0;           // operations of the wire under way
   bool reading_ = false;
   bool held_ = false;
-  bool drained_ = false;
   bool in_batch_ = false;
   bool flush_posted_ = false;
   bool write_blocked_ = false;

@@ -71,8 +71,14 @@ const Headers& PubSubClient::request_headers(const spi::OutgoingMessage& message
     headers_.set(extension::peer_header, "1");
     return headers_;
   }
+  const auto left = time_left(message);
+  // Within a 64th it is the same text as before: most callers wait equally long.
+  if (timeout_.must_tell(left) || timeout_headers_.empty()) {
+    timeout_headers_.set(extension::timeout_header, extension::TimeoutNotice::text(left));
+  }
+  if (message.headers->empty()) return timeout_headers_;
   headers_ = *message.headers;
-  headers_.set(extension::timeout_header, extension::TimeoutNotice::text(time_left(message)));
+  headers_.set(extension::timeout_header, *timeout_headers_.get(extension::timeout_header));
   return headers_;
 }
 

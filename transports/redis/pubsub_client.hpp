@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "transports/common/extension.hpp"
 #include "transports/redis/client.hpp"
 
 namespace ferry::redis {
@@ -83,6 +84,8 @@ class PubSubClient final : public Client {
   std::uint64_t last_number_ = 0;
   bool ferry_ = false;                               // some service has answered that it is one of ours
   Headers headers_;                                  // the user's with ours
+  Headers timeout_headers_;                          // ours, for those who have none
+  extension::TimeoutNotice timeout_;
 };
 
 }  // namespace ferry::redis

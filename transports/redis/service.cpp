@@ -158,14 +158,13 @@ void Service::deliver(spi::DeliveryPtr owner, RedisDelivery& delivery, bool from
 /// A request that carries one of our headers comes from a ferry peer, who may cancel it.
 void Service::meet(RedisDelivery& delivery) {
   const std::string_view raw = delivery.view().headers;
-  const auto timeout = extension::find_header(serializer_, raw, extension::timeout_header);
-  if (timeout) {
-    extension::TimeoutNotice notice;
-    notice.read(serializer_, raw);
-    if (notice.value() != extension::TimeoutNotice::none) {
-      delivery.set_deadline(std::chrono::steady_clock::now() + notice.value());
-    }
+  extension::TimeoutNotice notice;
+  notice.read(serializer_, raw);
+  if (notice.value() != extension::TimeoutNotice::none) {
+    delivery.set_deadline(std::chrono::steady_clock::now() + notice.value());
     current_ = &delivery;
+  } else if (extension::find_header(serializer_, raw, extension::timeout_header)) {
+    current_ = &delivery;   // it waits for ever
   } else if (extension::find_header(serializer_, raw, extension::peer_header)) {
     std::string nothing;
     std::string head;

@@ -22,11 +22,12 @@ bool StreamLedger::take(const EntryPlace& place, std::int64_t attempts, Time now
   return true;
 }
 
-StreamLedger::Verdict StreamLedger::settle(const EntryPlace& place, spi::Settlement outcome, bool answered, Time now) {
+StreamLedger::Verdict StreamLedger::settle(const EntryPlace& place, spi::Settlement outcome, Answer answer, Time now) {
   Entry* entry = find(place);
   if (entry == nullptr || entry->state != State::running) return Verdict::unknown;
   leave_state(*entry);
-  if (!answered) outcome = spi::Settlement::requeue;
+  entry->answered = answer == Answer::sent;
+  if (answer == Answer::lost) outcome = spi::Settlement::requeue;
   if (outcome == spi::Settlement::requeue && !spent(entry->attempts)) {
     if (due_.size() >= limits_.max_waiting) {
       entries_.erase(place);
@@ -104,7 +105,7 @@ std::vector<EntryPlace> StreamLedger::reconnected(Time now) {
   std::vector<EntryPlace> settled;
   std::vector<EntryPlace> again;
   for (const auto& [place, entry] : entries_) {
-    if (entry.state == State::settled) settled.push_back(place);
+    if (entry.state == State::settled && !entry.answered) settled.push_back(place);
     else if (entry.state != State::running) again.push_back(place);
   }
   for (const EntryPlace& place : again) {

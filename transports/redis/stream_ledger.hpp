@@ -32,6 +32,12 @@ class StreamLedger {
     std::chrono::milliseconds retry_delay{};
     std::size_t max_waiting = 10000;         // for their next attempt; more are left to whoever claims them later
   };
+  /// What became of a request's answer.
+  enum class Answer : std::uint8_t {
+    none,   ///< it was an event
+    sent,   ///< handed to the connection
+    lost,   ///< there was none
+  };
   enum class Verdict : std::uint8_t {
     unknown,       ///< nothing of ours, or settled before
     acknowledge,   ///< tell the server; it is kept until `acknowledged`
@@ -44,8 +50,8 @@ class StreamLedger {
 
   /// An entry was delivered, for the so manieth time. False: it is being worked on here.
   bool take(const EntryPlace& place, std::int64_t attempts, Time now);
-  /// A handler is done with it. `answered` false: it was a request, and its answer got lost.
-  Verdict settle(const EntryPlace& place, spi::Settlement outcome, bool answered, Time now);
+  /// A handler is done with it. One whose answer got lost is handled again.
+  Verdict settle(const EntryPlace& place, spi::Settlement outcome, Answer answer, Time now);
   /// It could not be buried: once more later.
   void retry(const EntryPlace& place, Time now);
   void acknowledged(const EntryPlace& place);
@@ -63,7 +69,8 @@ class StreamLedger {
 
   /// What others would soon take for abandoned: untouched for `age`. It counts as touched now.
   std::vector<EntryPlace> stale(Time now, std::chrono::milliseconds age);
-  /// What was settled on a connection that is lost: to be told again. The rest that waits is due at once.
+  /// Events that were settled on a connection that is lost: to be told again. A request's answer may have gone with it:
+  /// it is due at once, like the rest that waits.
   std::vector<EntryPlace> reconnected(Time now);
 
   bool has(const EntryPlace& place) const { return find(place) != nullptr; }
@@ -75,6 +82,7 @@ class StreamLedger {
   enum class State : std::uint8_t { running, waiting, claiming, settled, burying };
   struct Entry {
     State state = State::running;
+    bool answered = false;                             // a request
     std::int64_t attempts = 1;
     Time touched;
     std::multimap<Time, EntryPlace>::iterator due{};   // while waiting

@@ -186,7 +186,7 @@ void StreamService::take(std::uint32_t stream, const Value& entry, std::int64_t 
                                                                   transports::Unreadable::is_text, view, delivery->scratch());
   if (fault != nullptr) {
     report(Failure(errc::bad_message, "the entry " + place.id + " of " + from.key + " cannot be read: " + fault));
-    ledger_.settle(place, spi::Settlement::dead_letter, true, Clock::now());
+    ledger_.settle(place, spi::Settlement::dead_letter, StreamLedger::Answer::none, Clock::now());
     return bury(place, fault);
   }
   if (reply_channel.empty()) view.has_id = false;   // nowhere to answer to
@@ -203,14 +203,15 @@ void StreamService::take(std::uint32_t stream, const Value& entry, std::int64_t 
 
 void StreamService::settle(RedisDelivery& delivery, spi::Settlement outcome) {
   EntryPlace place{delivery.entry().stream, std::string(delivery.entry().id)};
-  const bool answered = !delivery.reply_lost();
-  if (loop().in_loop()) return settled(place, outcome, answered);
-  loop().post([self = shared_from_this(), this, place = std::move(place), outcome, answered] { settled(place, outcome, answered); });
+  using Answer = StreamLedger::Answer;
+  const Answer answer = !delivery.expects_reply() ? Answer::none : delivery.reply_lost() ? Answer::lost : Answer::sent;
+  if (loop().in_loop()) return settled(place, outcome, answer);
+  loop().post([self = shared_from_this(), this, place = std::move(place), outcome, answer] { settled(place, outcome, answer); });
 }
 
-void StreamService::settled(const EntryPlace& place, spi::Settlement outcome, bool answered) {
+void StreamService::settled(const EntryPlace& place, spi::Settlement outcome, StreamLedger::Answer answer) {
   using Verdict = StreamLedger::Verdict;
-  switch (ledger_.settle(place, outcome, answered, Clock::now())) {
+  switch (ledger_.settle(place, outcome, answer, Clock::now())) {
     case Verdict::acknowledge: acknowledge(place); break;
     case Verdict::bury:
       bury(place, outcome == spi::Settlement::dead_letter ? "the handler rejected it" : "its handler failed too often");

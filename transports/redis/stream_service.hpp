@@ -54,7 +54,7 @@ class StreamService final : public Service {
   std::optional<std::uint32_t> stream_of(std::string_view key) const;
   /// `entry`: [id, [field, value, ...]].
   void take(std::uint32_t stream, const Value& entry, std::int64_t attempts, const net::ChunkPtr& memory);
-  void settled(const EntryPlace& place, spi::Settlement outcome, bool answered);
+  void settled(const EntryPlace& place, spi::Settlement outcome, StreamLedger::Answer answer);
   void acknowledge(const EntryPlace& place);
   void send_acks();
 

@@ -119,7 +119,7 @@ void StreamService::claim(const EntryPlace& place, std::int64_t attempts, std::c
     if (ledger_.spent(attempts - 1)) {
       // It was delivered as often as it may be, and never settled: its handler may be what ends the process.
       if (!ledger_.take(place, attempts - 1, Clock::now())) return;
-      ledger_.settle(place, spi::Settlement::dead_letter, true, Clock::now());
+      ledger_.settle(place, spi::Settlement::dead_letter, StreamLedger::Answer::none, Clock::now());
       return bury_entry(place, "it was delivered too often without an end", entry);
     }
     take(place.stream, entry, attempts, memory);
