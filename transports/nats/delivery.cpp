@@ -18,6 +18,8 @@ bool carries_payload(spi::ReplyKind kind) noexcept {
 // --- LiveMessages ---------------------------------------------------------------------------------------------------
 
 void LiveMessages::post_report(Failure failure) {
+  const std::lock_guard lock(mutex_);
+  if (closed_.load(std::memory_order_relaxed)) return;
   loop_.post([self = shared_from_this(), failure = std::move(failure)] { self->report(failure); });
 }
 
