@@ -18,6 +18,8 @@ bool carries_payload(spi::ReplyKind kind) noexcept {
 // --- LiveMessages ---------------------------------------------------------------------------------------------------
 
 void LiveMessages::post_report(Failure failure) {
+  const std::lock_guard lock(mutex_);
+  if (closed_.load(std::memory_order_relaxed)) return;
   loop_.post([self = shared_from_this(), failure = std::move(failure)] { self->report(failure); });
 }
 
@@ -43,14 +45,28 @@ void LiveMessages::give_up(std::string_view id) {
   }
 }
 
+void LiveMessages::close() noexcept {
+  sink_ = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_.store(true, std::memory_order_release);
+  }
+  collect();
+}
+
 void LiveMessages::bury(NatsDelivery* delivery) noexcept {
-  if (loop_.in_loop()) {
+  if (!closed_.load(std::memory_order_acquire) && loop_.in_loop()) {
     remove(*delivery);
     spent_.add(std::move(delivery->message_));
     delete delivery;
     return;
   }
   const std::lock_guard lock(mutex_);
+  if (closed_.load(std::memory_order_relaxed)) {
+    remove(*delivery);
+    delete delivery;
+    return;
+  }
   delivery->grave_ = std::exchange(graves_, delivery);
   if (delivery->grave_ == nullptr) loop_.post([self = shared_from_this()] { self->collect(); });
 }

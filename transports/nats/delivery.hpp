@@ -30,8 +30,8 @@ class LiveMessages : public std::enable_shared_from_this<LiveMessages> {
   const spi::Loop& loop() const noexcept { return loop_; }
   const spi::Serializer& serializer() const noexcept { return serializer_; }
   Outlet& outlet() noexcept { return outlet_; }
-  /// Nothing is reported after this.
-  void silence() noexcept { sink_ = nullptr; }
+  /// Nothing is reported after this, and nothing posted: messages may outlive the loop.
+  void close() noexcept;
   void report(const Failure& failure) const {
     if (sink_ != nullptr) sink_->on_error(failure);
   }
@@ -56,6 +56,7 @@ class LiveMessages : public std::enable_shared_from_this<LiveMessages> {
   Outlet outlet_;
   NatsDelivery* first_ = nullptr;   // requests of ferry clients, who may cancel
   SpentMessages spent_;
+  std::atomic<bool> closed_{false};  // from here on `mutex_` guards the list, too
   std::mutex mutex_;
   NatsDelivery* graves_ = nullptr;  // those whose last pointer went on another thread
 };

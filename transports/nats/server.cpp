@@ -22,7 +22,7 @@ Server::Server(spi::ServerEnvironment environment, spi::ServerSink& sink)
 }
 
 Server::~Server() {
-  live_->silence();
+  live_->close();
   if (connector_) connector_->cancel();
   leave();
   for (const auto& consumer : consumers_) consumer->end();
@@ -328,7 +328,7 @@ void Server::drained() {
 
 void Server::close(std::chrono::milliseconds limit, std::function<void()> done) {
   alive_.reset();
-  live_->silence();
+  live_->close();
   listened_ = nullptr;
   if (connector_) std::exchange(connector_, nullptr)->cancel();
   if (drained_) environment_.loop->post(std::exchange(drained_, nullptr));
