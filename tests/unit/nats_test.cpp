@@ -45,6 +45,8 @@ std::string refusal(const json& options, bool at_least_once = false) {
 }
 
 nats::MessagePtr message(const std::string& body, const Headers& headers = {}) {
+  static const natsStatus library = nats_Open(-1);   // a connection would open it, and there is none
+  REQUIRE(library == NATS_OK);
   natsMsg* raw = nullptr;
   REQUIRE(natsMsg_Create(&raw, "subject", nullptr, body.data(), static_cast<int>(body.size())) == NATS_OK);
   nats::MessagePtr made(raw);
