@@ -42,6 +42,7 @@ void Client::connect() {
           connection->set_user(this);
           connection->watch(settings_.access.ping_interval, true);
         }
+        subscriber().lead(connections_.front());
         subscriber().hold(held_);
         on_connections();
       });

@@ -133,7 +133,9 @@ void Connection::on_read(const std::error_code& error, std::size_t bytes) {
 /// Hands on replies until there are no more, or until somebody holds us; then sends what that produced.
 void Connection::process() {
   const std::shared_ptr<Connection> alive = shared_from_this();
+  const std::shared_ptr<Connection> follower = follower_.lock();
   in_batch_ = true;
+  if (follower) follower->in_batch_ = true;
   while (!gone_ && !held_) {
     const RespReader::Step step = reader_.next();
     if (step == RespReader::Step::reply) {
@@ -153,6 +155,9 @@ void Connection::process() {
   }
   in_batch_ = false;
   if (!gone_) flush();
+  if (!follower) return;
+  follower->in_batch_ = false;
+  if (!follower->out_.empty()) follower->flush();
 }
 
 void Connection::take(const Value& reply) {

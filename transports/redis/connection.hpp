@@ -78,6 +78,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   /// failed is gone.
   void start(std::chrono::milliseconds limit, LogIn log_in, std::function<void(const Failure*)> ready);
   void set_user(ConnectionUser* user) noexcept { user_ = user; }
+  /// What is appended to `follower` while this one hands on what it has read leaves at the end of that, with no turn of
+  /// the loop in between.
+  void lead(const std::shared_ptr<Connection>& follower) { follower_ = follower; }
   /// Ends it now, without a call.
   void drop();
   /// Ends it now; the user hears why.
@@ -165,7 +168,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   std::uint8_t pending_ = 0;           // operations of the wire under way
   bool reading_ = false;
   bool held_ = false;
-  bool in_batch_ = false;
+  bool in_batch_ = false;              // of its own, or of the connection that leads it
+  std::weak_ptr<Connection> follower_;
   bool flush_posted_ = false;
   bool write_blocked_ = false;
   std::error_code write_error_;

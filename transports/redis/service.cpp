@@ -42,7 +42,10 @@ void Service::listen(std::vector<spi::Subscription> subscriptions, Done done) {
         connector_.reset();
         if (failure != nullptr) return std::exchange(done_, nullptr)(failure);
         connections_ = std::move(connections);
-        for (const auto& connection : connections_) connection->set_user(this);
+        for (const auto& connection : connections_) {
+          connection->set_user(this);
+          if (connection != connections_.front()) connection->lead(connections_.front());
+        }
         {
           const std::lock_guard lock(mutex_);
           shared_commands_ = connections_.front();
