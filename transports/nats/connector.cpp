@@ -59,7 +59,12 @@ void Connector::start(Done done) {
     const Failure failure(make_code(NATS_TIMEOUT), "cannot connect to " + self->place() + ": no answer in time", Fate::not_sent);
     if (tell) tell(&failure, nullptr, nullptr);
   });
-  std::thread([self = shared_from_this()] { self->run(); }).detach();
+  thread_ = std::thread([self = shared_from_this()] { self->run(); });
+}
+
+/// One that still blocks is left to itself; it may also be this very thread that ends us.
+Connector::~Connector() {
+  if (thread_.joinable()) thread_.detach();
 }
 
 void Connector::cancel() {
@@ -148,6 +153,7 @@ natsStatus Connector::configure_tls(natsOptions* options) const {
 
 void Connector::finished(natsStatus status, const std::string& text, natsConnection* handle) {
   timer_.reset();
+  if (thread_.joinable()) thread_.join();   // it has posted this, and ends
   const Done done = std::move(done_);
   if (!done) {   // cancelled between the post and now
     if (handle == nullptr) return;

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <asio/steady_timer.hpp>
@@ -29,6 +30,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
 
   /// `discovered`: servers that the cluster told of, to be tried as well.
   Connector(const spi::Loop& loop, const LinkSettings& settings, const std::vector<std::string>& discovered);
+  ~Connector();
 
   /// Calls `done` later, on the loop, unless it is cancelled before.
   void start(Done done);
@@ -48,6 +50,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
   std::shared_ptr<Connection> connection_;
   std::optional<asio::steady_timer> timer_;   // gone with the attempt: the thread may outlive the loop
   Done done_;
+  std::thread thread_;
   std::mutex mutex_;
   bool given_up_ = false;   // nothing is posted any more
   bool ran_ = false;
