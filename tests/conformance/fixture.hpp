@@ -25,6 +25,8 @@ using namespace std::chrono_literals;
 /// - `"gate": true`: faults can be made on the way from the client: to the service, or to the broker.
 /// - `"serviceGate": true`: and on the way from the service to the broker.
 /// - `"pool": true`: handlers run concurrently.
+/// - `"wholeHandshake": true`: nothing splits what the broker says while a client connects (nats.c 3.4.1 does not see the end
+///   of a line whose CR and LF come in two reads, and waits for its time limit).
 /// - `"broker": "redis"`: each case has a broker of its own; `"brokerConfiguration"` is added to the broker's own.
 /// - `"wildcard": {"pattern": "wild.*.get", "route": "wild.42.get"}`: how this transport writes one, and what it matches.
 ///
@@ -72,6 +74,8 @@ class World {
   /// Never ends, but by an exception: when its handler is cancelled, or at the end of the case. A broker does not tell a
   /// service that its client has gone.
   task<void> forever();
+  /// A client connects before bytes are split.
+  bool whole_handshake() const { return conformance_.value("wholeHandshake", false); }
   /// Handlers run on worker threads: several at once, in no order.
   bool pool() const { return conformance_.value("pool", false); }
 
