@@ -93,7 +93,7 @@ void Client::hold(bool held) {
 
 void Client::close(std::chrono::milliseconds limit, std::function<void()> done) {
   ready_ = false;
-  if (connector_) std::exchange(connector_, nullptr)->cancel();
+  if (connector_) return std::exchange(connector_, nullptr)->end(limit, std::move(done));
   if (!connection_) return environment_.loop->post(std::move(done));
   end_setup();
   inbox_.reset();

@@ -130,10 +130,7 @@ void Connection::end() {
 void Connection::shut() {
   const auto self = shared_from_this();
   ended_.store(true, std::memory_order_release);
-  {
-    const std::lock_guard lock(wake_mutex_);
-    silent_ = true;
-  }
+  silence();
   if (handle_ != nullptr && !natsConnection_IsClosed(handle_)) {
     // With bytes unsent it would wait for the server to take them: so first it learns that there is no server.
     if (descriptor_ && natsConnection_Buffered(handle_) > 0) {
@@ -238,10 +235,14 @@ void Connection::error_event(natsConnection* handle, natsSubscription*, natsStat
 
 /// The turn that runs writes when it ends; otherwise one is posted.
 void Connection::wake() {
-  if (loop_.in_loop() && in_turn_) return;
   const std::lock_guard lock(wake_mutex_);
-  if (silent_ || std::exchange(wake_posted_, true)) return;
+  if (silent_ || (loop_.in_loop() && in_turn_) || std::exchange(wake_posted_, true)) return;
   loop_.post([self = shared_from_this()] { self->turn(); });
+}
+
+void Connection::silence() {
+  const std::lock_guard lock(wake_mutex_);
+  silent_ = true;
 }
 
 void Connection::turn() {

@@ -65,6 +65,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void open(natsConnection* handle, Owner& owner);
   /// Ends it at once; what is queued is lost. The owner is told no more.
   void end();
+  /// Nothing is posted any more: the loop may go while the library still has this.
+  void silence();
   /// Ends it once everything is written, but no later than after `limit`.
   void end_gently(std::chrono::milliseconds limit, std::function<void()> done);
   bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }

@@ -68,10 +68,28 @@ Connector::~Connector() {
 }
 
 void Connector::cancel() {
-  done_ = nullptr;
+  forget();
   timer_.reset();
   const std::lock_guard lock(mutex_);
-  if (!std::exchange(given_up_, true) && !ran_) stuck.fetch_add(1, std::memory_order_relaxed);
+  if (std::exchange(given_up_, true) || ran_) return;
+  stuck.fetch_add(1, std::memory_order_relaxed);
+  connection_->silence();   // the thread still has it, and the loop may go
+}
+
+void Connector::end(std::chrono::milliseconds limit, std::function<void()> ended) {
+  forget();
+  {
+    const std::lock_guard lock(mutex_);
+    if (over_ || given_up_ || !thread_.joinable()) return loop_.post(std::move(ended));
+  }
+  ended_ = std::move(ended);
+  timer_.emplace(loop_.executor(), limit);
+  timer_->async_wait([self = shared_from_this()](std::error_code error) {
+    if (error || !self->ended_) return;
+    const auto tell = std::exchange(self->ended_, nullptr);
+    self->cancel();
+    tell();
+  });
 }
 
 // --- on the thread --------------------------------------------------------------------------------------------------
@@ -154,11 +172,14 @@ natsStatus Connector::configure_tls(natsOptions* options) const {
 void Connector::finished(natsStatus status, const std::string& text, natsConnection* handle) {
   timer_.reset();
   if (thread_.joinable()) thread_.join();   // it has posted this, and ends
+  over_ = true;
   const Done done = std::move(done_);
-  if (!done) {   // cancelled between the post and now
-    if (handle == nullptr) return;
-    natsConnection_Close(handle);
-    natsConnection_Destroy(handle);
+  if (!done) {   // nobody wants it any more
+    if (handle != nullptr) {
+      natsConnection_Close(handle);
+      natsConnection_Destroy(handle);
+    }
+    if (ended_) std::exchange(ended_, nullptr)();
     return;
   }
   if (status == NATS_OK) return done(nullptr, connection_, handle);

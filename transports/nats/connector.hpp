@@ -1,6 +1,7 @@
 #pragma once
 // nats.c connects by blocking, name resolution and TLS handshake included: so it does on a thread of its own.
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -34,7 +35,12 @@ class Connector : public std::enable_shared_from_this<Connector> {
 
   /// Calls `done` later, on the loop, unless it is cancelled before.
   void start(Done done);
+  /// Nothing is called any more; the attempt is left to itself.
   void cancel();
+  /// `done` will not be called.
+  void forget() { done_ = nullptr; }
+  /// The same, and calls `ended` when the attempt is over, or given up after `limit`.
+  void end(std::chrono::milliseconds limit, std::function<void()> ended);
 
  private:
   void run();
@@ -50,10 +56,12 @@ class Connector : public std::enable_shared_from_this<Connector> {
   std::shared_ptr<Connection> connection_;
   std::optional<asio::steady_timer> timer_;   // gone with the attempt: the thread may outlive the loop
   Done done_;
+  std::function<void()> ended_;
   std::thread thread_;
   std::mutex mutex_;
   bool given_up_ = false;   // nothing is posted any more
   bool ran_ = false;
+  bool over_ = false;       // `finished` was called; the loop's
 };
 
 }  // namespace ferry::nats

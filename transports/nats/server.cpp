@@ -301,7 +301,7 @@ void Server::take_event(MessagePtr message, std::size_t prefix, std::shared_ptr<
 /// The server stops sending, and what it has sent before is handled still.
 void Server::drain(std::function<void()> done) {
   drained_ = std::move(done);
-  if (connector_) std::exchange(connector_, nullptr)->cancel();
+  if (connector_) connector_->forget();
   listened_ = nullptr;
   paused_ = false;
   for (const auto& consumer : consumers_) consumer->stop();
@@ -330,11 +330,11 @@ void Server::close(std::chrono::milliseconds limit, std::function<void()> done) 
   alive_.reset();
   live_->close();
   listened_ = nullptr;
-  if (connector_) std::exchange(connector_, nullptr)->cancel();
   if (drained_) environment_.loop->post(std::exchange(drained_, nullptr));
   const auto connection = std::exchange(connection_, nullptr);
   leave();
   for (const auto& consumer : consumers_) consumer->end();
+  if (connector_) return std::exchange(connector_, nullptr)->end(limit, std::move(done));
   if (!connection) return environment_.loop->post(std::move(done));
   connection->end_gently(limit, std::move(done));
 }
