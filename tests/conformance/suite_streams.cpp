@@ -201,9 +201,9 @@ TEST_CASE("a stream waits for its next value no longer than its timeout") {
     });
   });
   set_log_level(LogLevel::off);
-  const Client client = world.client({{"timeout", "300ms"}});
-  client.connect().get();   // with TLS that may take as long
-  auto stream = client.stream<int>("stalls");
+  const Client client = world.client();
+  client.connect().get();   // which may take as long, with TLS
+  auto stream = client.stream<int>("stalls", 1, SendOptions().timeout(300ms));
   CHECK(stream.next().get() == 1);
   CHECK_THROWS_AS(stream.next().get(), TimeoutError);
   world.close_client();
