@@ -110,7 +110,7 @@ void check_services(const Config& config, const Plugins& plugins) {
 void check_clients(const Config& config, const Plugins& plugins) {
   for (const detail::ClientConfig& client : detail::read_clients(config, plugins)) {
     FUZZ_CHECK(client.transport != nullptr && client.serializer != nullptr && client.settings.max_in_flight > 0);
-    FUZZ_CHECK(client.settings.timeout.count() > 0 && client.settings.reconnect_backoff.count() > 0);
+    FUZZ_CHECK(client.settings.timeout.count() > 0 && client.settings.reconnect.backoff.count() > 0);
     check_options(client.options, client.transport->client_options());
     if (client.transport->name() == "tcp") check_tcp(config.directory().string(), client.options, true);
   }

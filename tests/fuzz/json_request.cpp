@@ -43,14 +43,14 @@ void check_headers(const Headers& headers, std::string_view raw) {
 
 /// What a client tells of its deadline is no deadline, or one that can be added to a clock's time.
 void check_timeout(std::string_view raw) {
-  using tcp::TimeoutNotice;
+  using extension::TimeoutNotice;
   TimeoutNotice notice;
   notice.read(serializer, raw);
   const auto value = notice.value();
   FUZZ_CHECK(value == TimeoutNotice::none || (value.count() >= 0 && value <= std::chrono::hours(24 * 365)));
   if (value == TimeoutNotice::none) return;
   TimeoutNotice again;
-  const std::string name(tcp::timeout_header);
+  const std::string name(extension::timeout_header);
   again.read(serializer, "{\"" + name + "\":\"" + TimeoutNotice::text(value) + "\"}");
   FUZZ_CHECK(again.value() == value);
 }
