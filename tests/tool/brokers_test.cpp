@@ -80,6 +80,7 @@ TEST_CASE("the math example over a broker, by its config alone") {
   setenv("REDIS_PORT", std::to_string(broker.port()).c_str(), 1);
   setenv("NATS_URL", broker.url().c_str(), 1);
   const Finished run = Process({FERRY_TESTS_DIR "/../examples/math/run", FERRY_BUILD_PROGRAM_DIR, name}).wait();
+  CAPTURE(run.err);
   CHECK(run.err.empty());
   CHECK(run.code == 0);
   CHECK(has(run.out, "user.get 7, asked for over " + name));
