@@ -63,7 +63,12 @@ std::optional<T> decode_json(std::string_view text) {
   if constexpr (detail::is_direct<T> || detail::is_dom<T>) {
     detail::JsonReader reader(text);
     T out{};
-    return detail::read_json(reader, out) && reader.at_end() ? std::optional<T>(std::move(out)) : std::nullopt;
+    if (detail::read_json(reader, out) && reader.at_end()) return out;
+    if constexpr (detail::reads_members<T>()) {
+      return decode<T>(json_serializer, text);   // which looks again: a member may be there twice
+    } else {
+      return std::nullopt;
+    }
   } else {
     return decode<T>(json_serializer, text);
   }
