@@ -53,6 +53,19 @@ std::string cli(const Broker& broker, std::vector<std::string> words) {
   return Process(std::move(words)).wait().out;
 }
 
+/// Waits until the condition holds, and looks again whenever Redis was told `command`, by anybody.
+template <class F>
+bool holds_after(const Broker& broker, const std::string& command, F condition) {
+  const auto limit = std::chrono::steady_clock::now() + patience;
+  do {
+    Process monitor({"/usr/bin/redis-cli", "-p", std::to_string(broker.port()), "MONITOR"});
+    monitor.line_of_stdout("OK");   // from now on it hears of everything
+    if (condition()) return true;
+    monitor.line_of_stdout('"' + command + '"');
+  } while (std::chrono::steady_clock::now() < limit);
+  return condition();
+}
+
 /// No log, and back to errors at the end.
 struct Quiet {
   Quiet() { set_log_level(LogLevel::off); }
@@ -298,15 +311,11 @@ TEST_CASE("redis streams: what a dead instance left is taken over, and its name 
   service.on_event("job", [&](int n) { done.change([&](int& value) { value = n; }); });
   service.start();
   CHECK(done.wait([](int value) { return value == 7; }));
-  const auto until = [&](std::vector<std::string> words, const std::string& gone) {
-    const auto limit = std::chrono::steady_clock::now() + patience;
-    while (cli(broker, words).find(gone) != std::string::npos && std::chrono::steady_clock::now() < limit) {
-      std::this_thread::sleep_for(10ms);
-    }
-    return cli(broker, words).find(gone) == std::string::npos;
+  const auto lacks = [&](std::vector<std::string> words, const std::string& gone) {
+    return [&broker, words = std::move(words), gone] { return cli(broker, words).find(gone) == std::string::npos; };
   };
-  CHECK(until({"XPENDING", "ferry:job", "s", "-", "+", "10"}, "-"));   // acknowledged
-  CHECK(until({"XINFO", "CONSUMERS", "ferry:job", "s"}, "dead"));
+  CHECK(holds_after(broker, "XACK", lacks({"XPENDING", "ferry:job", "s", "-", "+", "10"}, "-")));
+  CHECK(holds_after(broker, "DELCONSUMER", lacks({"XINFO", "CONSUMERS", "ferry:job", "s"}, "dead")));
 }
 
 TEST_CASE("redis streams: what fails too often, or cannot be read, is kept with its cause") {
@@ -331,9 +340,7 @@ TEST_CASE("redis streams: what fails too often, or cannot be read, is kept with 
   cli(broker, {"XADD", "ferry:job", "*", "other", "field"});
   REQUIRE(reported.reaches(2));
   // It says so when it sends it there; the entry is off its hands when Redis has confirmed that.
-  const auto limit = std::chrono::steady_clock::now() + patience;
-  while (!cli(broker, {"XPENDING", "ferry:job", "s"}).starts_with("0\n") &&
-         std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  CHECK(holds_after(broker, "XACK", [&] { return cli(broker, {"XPENDING", "ferry:job", "s"}).starts_with("0\n"); }));
   CHECK(service.stop());
   const std::string dead = cli(broker, {"XRANGE", "ferry:job.dead", "-", "+"});
   CHECK_THAT(dead, Catch::Contains("failed too often") && Catch::Contains("attempts\n2\n") && Catch::Contains("origin\nferry:job\n") &&
@@ -377,11 +384,7 @@ TEST_CASE("redis streams: what everybody has handled is removed") {
   const Client client = emitter.client("C");
   for (int i = 0; i < 1000; ++i) client.emit("job", i).get();
   REQUIRE(handled.reaches(1000));
-  const auto limit = std::chrono::steady_clock::now() + patience;
-  while (std::stoi(cli(broker, {"XLEN", "ferry:job"})) > 20 && std::chrono::steady_clock::now() < limit) {
-    std::this_thread::sleep_for(10ms);
-  }
-  CHECK(std::stoi(cli(broker, {"XLEN", "ferry:job"})) <= 20);
+  CHECK(holds_after(broker, "XTRIM", [&] { return std::stoi(cli(broker, {"XLEN", "ferry:job"})) <= 20; }));
 }
 
 TEST_CASE("redis: sentinels say where the master is, and a failover is followed") {

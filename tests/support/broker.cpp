@@ -1,8 +1,12 @@
 #include "broker.hpp"
 
+#include <poll.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -10,7 +14,6 @@
 #include <chrono>
 #include <stdexcept>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -45,6 +48,33 @@ const Kind& kind_of(std::string_view name) {
   }
   throw std::runtime_error("no broker is named " + std::string(name));
 }
+
+/// Waits for something to be written to a directory: a broker that is ready says so in its log.
+class DirectoryWatch {
+ public:
+  explicit DirectoryWatch(const std::string& path) : descriptor_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
+    if (descriptor_ < 0 || inotify_add_watch(descriptor_, path.c_str(), IN_CREATE | IN_MODIFY) < 0) {
+      throw std::runtime_error("cannot watch " + path);
+    }
+  }
+  ~DirectoryWatch() { close(descriptor_); }
+  DirectoryWatch(const DirectoryWatch&) = delete;
+  DirectoryWatch& operator=(const DirectoryWatch&) = delete;
+
+  /// Returns when something was written since the last time, when the process has ended, or after `limit`.
+  void wait(pid_t process, std::chrono::milliseconds limit) const {
+    const int ended = static_cast<int>(syscall(SYS_pidfd_open, process, 0));
+    std::array<pollfd, 2> events{pollfd{descriptor_, POLLIN, 0}, pollfd{ended, POLLIN, 0}};
+    poll(events.data(), ended < 0 ? 1 : 2, static_cast<int>(limit.count()));
+    if (ended >= 0) close(ended);
+    std::array<char, 4096> heard;
+    while (read(descriptor_, heard.data(), heard.size()) > 0) {
+    }
+  }
+
+ private:
+  int descriptor_;
+};
 
 }  // namespace
 
@@ -86,18 +116,20 @@ bool Broker::answers() const {
 void Broker::start() {
   std::vector<std::string> arguments{FERRY_TESTS_DIR "/../scripts/brokers", "run", name_, "--directory", directory_.path()};
   if (durable_) arguments.push_back("--durable");
+  const DirectoryWatch log_written(directory_.path() + "/" + name_);
   process_ = std::make_unique<Process>(std::move(arguments));
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(Process::deadline_seconds);
   while (!answers()) {
     const bool ended = process_->ended();
-    if (ended || std::chrono::steady_clock::now() > limit) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(limit - std::chrono::steady_clock::now());
+    if (ended || left <= 0ms) {
       process_->signal(SIGKILL);
       const Finished finished = process_->wait();
       const std::string said = finished.err + finished.out + log();
       throw std::runtime_error(name_ + (ended ? " ended at once: " : " does not answer: ") +
                                said.substr(said.size() - std::min<std::size_t>(said.size(), 2000)));
     }
-    std::this_thread::sleep_for(2ms);
+    log_written.wait(process_->pid(), left);
   }
 }
 
