@@ -46,6 +46,7 @@ struct Capabilities {
   bool at_least_once = false;  ///< `"delivery": "at-least-once"` can be given
   bool custom_serializer = false;  ///< serializers other than json can be chosen
   bool sees_peer_loss = false;  ///< a client learns at once that its service is gone
+  bool record_options = false;  ///< a message may have options of its own (`SendOptions::record`)
   bool in_process = false;     ///< a client reaches services of its own process only
   bool broker = false;         ///< a broker stands between: calls wait for one that is away and comes back
 };
@@ -73,6 +74,7 @@ struct OutgoingMessage {
   bool has_payload = false;
   std::string* payload = nullptr;      ///< in the serializer's format; its contents may be taken over
   const Headers* headers = nullptr;    ///< never null
+  const nlohmann::json* record = nullptr;   ///< the message's own options; null if it has none
   std::string_view id = {};            ///< plain text, unique among all clients of all processes
   std::chrono::steady_clock::time_point deadline = {};
 };
