@@ -359,10 +359,13 @@ ServerSettings server_settings(const spi::ServerEnvironment& environment) {
 
 Promises promises_of(const spi::Options& options) {
   Promises promises;
-  promises.version_5 = options.integer("protocolVersion") == 5;
   promises.kept = options.has("clean") && !options.boolean("clean");
-  if (knows(options, "qos")) promises.confirmed = options.integer("qos") > 0;
-  else promises.shared = options.has("group");
+  if (!knows(options, "qos")) {   // a service's
+    promises.shared = options.has("group");
+    return promises;
+  }
+  promises.confirmed = options.integer("qos") > 0;
+  promises.unheard = options.integer("qos") == 1 && options.integer("protocolVersion") == 5 && !promises.kept;
   return promises;
 }
 

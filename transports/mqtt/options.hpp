@@ -64,9 +64,9 @@ ServerSettings server_settings(const spi::ServerEnvironment& environment);
 /// What the options promise beside what every MQTT client does.
 struct Promises {
   bool confirmed = false;   ///< QoS 1 or 2 throughout
+  bool unheard = false;     ///< the server says if nobody is subscribed: with MQTT 5 it may, in its PUBACK of QoS 1
   bool kept = false;        ///< sessions last
   bool shared = false;
-  bool version_5 = false;
 };
 Promises promises_of(const spi::Options& options);
 /// mqtt.js's `reconnectPeriod`, where given, wins.

@@ -15,12 +15,12 @@ Outflow::Entry& Outflow::add_message(std::uint8_t qos, Ticket ticket) {
 Outflow::Entry& Outflow::add_request(Ticket ticket) { return add(State::waits, 0, ticket); }
 
 Outflow::Entry& Outflow::add(State state, std::uint8_t qos, Ticket ticket) {
-  entries_.push_back({next_id_, state, qos, ticket, {}});
+  entries_.push_back({next_id_, state, qos, 0, ticket, {}});
   next_id_ = next_id_ == ids ? std::uint16_t{1} : static_cast<std::uint16_t>(next_id_ + 1);
   return entries_.back();
 }
 
-Outflow::Step Outflow::answer(PacketType type, std::uint16_t id, std::uint8_t code, Ticket& ticket) {
+Outflow::Step Outflow::answer(PacketType type, std::uint16_t id, std::uint8_t& code, Ticket& ticket) {
   if (entries_.empty()) return Step::unknown;
   const std::size_t at = (id + ids - entries_.front().id) % ids;
   if (at >= entries_.size()) return Step::unknown;
@@ -36,10 +36,12 @@ Outflow::Step Outflow::answer(PacketType type, std::uint16_t id, std::uint8_t co
       if (entry.qos != 2) return Step::unknown;
       if (failed) break;
       entry.state = State::released;
+      entry.code = code;
       entry.packet = {};
       return Step::release;
     case PacketType::pubcomp:
       if (entry.state != State::released) return Step::unknown;
+      code = entry.code;
       break;
     default:
       if (entry.state != State::waits) return Step::unknown;

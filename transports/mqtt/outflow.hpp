@@ -25,6 +25,7 @@ class Outflow {
     std::uint16_t id = 0;
     State state = State::free;   // published: PUBACK or PUBREC is to come; released: PUBCOMP; waits: another answer
     std::uint8_t qos = 0;
+    std::uint8_t code = 0;       // of a PUBREC that accepted it
     Ticket ticket;
     std::string packet;          // of a session that lasts: to send it again
   };
@@ -41,8 +42,9 @@ class Outflow {
   Entry& add_request(Ticket ticket);
 
   enum class Step : std::uint8_t { unknown, done, release };
-  /// An answer has come. `done`: the entry is over, `ticket` is its own. `release`: PUBREL is to be sent.
-  Step answer(PacketType type, std::uint16_t id, std::uint8_t code, Ticket& ticket);
+  /// An answer has come. `done`: the entry is over, `ticket` is its own, and `code` what became of it (with QoS 2 PUBREC says
+  /// that). `release`: PUBREL is to be sent.
+  Step answer(PacketType type, std::uint16_t id, std::uint8_t& code, Ticket& ticket);
 
   /// Everything that is under way goes; `each` hears of it.
   template <class F>

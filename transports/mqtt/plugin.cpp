@@ -34,7 +34,7 @@ class MqttTransport final : public spi::Transport {
     result.fanout = !promises.shared;
     result.ack = promises.confirmed;
     result.durable = promises.kept;
-    result.no_handler_reply = promises.confirmed && promises.version_5;   // by the server, with PUBACK
+    result.no_handler_reply = promises.unheard;
     return result;
   }
   spi::ReconnectPolicy reconnect_policy(const spi::Options& options, spi::ReconnectPolicy configured) const override {

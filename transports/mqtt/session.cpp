@@ -233,7 +233,8 @@ void Session::on_acknowledgement(PacketType type, const Acknowledgement& answer)
     return write_acknowledgement(PacketType::pubcomp, answer.id);
   }
   Ticket ticket;
-  const Outflow::Step step = outflow_.answer(type, answer.id, answer.code, ticket);
+  std::uint8_t code = answer.code;
+  const Outflow::Step step = outflow_.answer(type, answer.id, code, ticket);
   if (step == Outflow::Step::release) return write_acknowledgement(PacketType::pubrel, answer.id);
   // A PUBREC that nobody waits for: the server keeps its id until it is told so.
   if (step == Outflow::Step::unknown && type == PacketType::pubrec) {
@@ -243,22 +244,22 @@ void Session::on_acknowledgement(PacketType type, const Acknowledgement& answer)
   if (step != Outflow::Step::done) return;
   send_waiting();
   apply_hold();
-  report(ticket, type, answer);
+  report(ticket, code, answer.reason);
   check_end();
 }
 
-void Session::report(const Ticket& ticket, PacketType type, const Acknowledgement& answer) {
+void Session::report(const Ticket& ticket, std::uint8_t code, std::string_view words) {
   if (closed_) return;
-  const bool unheard = answer.code == static_cast<std::uint8_t>(MqttError::no_matching_subscribers);
-  const bool refused = answer.code >= 0x80 && type != PacketType::pubcomp;
-  if (!unheard && !refused) return user_.on_published(ticket, nullptr);
-  const Failure failure = refusal("the server did not take the message", static_cast<MqttError>(answer.code), answer.reason);
+  const bool unheard = code == static_cast<std::uint8_t>(MqttError::no_matching_subscribers);
+  if (!unheard && code < 0x80) return user_.on_published(ticket, nullptr);
+  const Failure failure = refusal("the server did not deliver the message", static_cast<MqttError>(code), words);
   user_.on_published(ticket, &failure);
 }
 
 void Session::on_codes(PacketType type, const Codes& answer) {
   Ticket ticket;
-  if (outflow_.answer(type, answer.id, 0, ticket) != Outflow::Step::done || closed_) return;
+  std::uint8_t none = 0;
+  if (outflow_.answer(type, answer.id, none, ticket) != Outflow::Step::done || closed_) return;
   if (type == PacketType::suback) user_.on_subscribed(ticket, answer);
   else user_.on_unsubscribed(ticket);
 }

@@ -103,7 +103,7 @@ class Session final : private ConnectionUser {
   void send_waiting();
   void write(std::string_view packet);
   void write_acknowledgement(PacketType type, std::uint16_t id, std::uint8_t code = 0);
-  void report(const Ticket& ticket, PacketType type, const Acknowledgement& answer);
+  void report(const Ticket& ticket, std::uint8_t code, std::string_view words);
   void apply_hold();
   void check_end();
   void say_farewell();
