@@ -99,7 +99,7 @@ TEST_CASE("mqtt: CONNACK", "[mqtt]") {
   CHECK(plain->session_present);
   CHECK(plain->code == 0);
   CHECK(read_connack(whole("\x20\x02\x00\x05"s), Version::v3_1_1)->code == 5);
-  const auto full = read_connack(whole("\x20\x14\x00\x00\x11\x21\x00\x14\x24\x01\x25\x00\x13\x00\x05\x12\x00\x03"s + "abc\x2a\x00"s),
+  const auto full = read_connack(whole("\x20\x15\x00\x00\x12\x21\x00\x14\x24\x01\x25\x00\x13\x00\x05\x12\x00\x03"s + "abc\x2a\x00"s),
                                  Version::v5);
   REQUIRE(full);
   CHECK(full->receive_maximum == 20);
@@ -123,7 +123,7 @@ TEST_CASE("mqtt: PUBLISH is read as it was written", "[mqtt]") {
   std::string properties;
   append_user_property(properties, "tenant", "acme");
   for (const Version version : {Version::v3_1_1, Version::v5}) {
-    for (const std::uint8_t qos : {0, 1, 2}) {
+    for (const std::uint8_t qos : {std::uint8_t{0}, std::uint8_t{1}, std::uint8_t{2}}) {
       PublishHead head;
       head.topic = "a/é";
       head.qos = qos;

@@ -87,7 +87,7 @@ TEST_CASE("mqtt: ids go round, and those in use are skipped by nobody", "[mqtt]"
 TEST_CASE("mqtt: a session that goes on sends again what was not acknowledged", "[mqtt]") {
   Outflow flow;
   Ticket ticket;
-  for (const std::uint8_t qos : {1, 1, 2, 2}) {
+  for (const std::uint8_t qos : std::vector<std::uint8_t>{1, 1, 2, 2}) {
     Outflow::Entry& entry = flow.add_message(qos, {1, 1});
     append_publish_head(entry.packet, Version::v3_1_1, {"t", {}, entry.id, qos, false, false}, 0);
   }
