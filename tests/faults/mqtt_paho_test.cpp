@@ -22,7 +22,7 @@ Config config_of(const char* role, const Broker& broker, int version, json optio
 }
 
 struct Paho {
-  Paho(const Broker& broker, int version) : client("tcp://127.0.0.1:" + std::to_string(broker.port()), "paho") {
+  Paho(const Broker& broker, int version) : client("tcp://127.0.0.1:" + std::to_string(broker.port()), "paho", mqtt::create_options(version)) {
     auto options = mqtt::connect_options_builder().mqtt_version(version);
     if (version == 5) options.clean_start(true);
     else options.clean_session(true);
