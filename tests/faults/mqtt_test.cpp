@@ -338,16 +338,13 @@ TEST_CASE("mqtt: what the server refuses is told") {
     return Failure();
   };
   CHECK(failure_of(client.emit("open/x", std::string(5000, 'x'))).code == errc::bad_payload);
-  const Failure refused = failure_of(client.emit("closed/x", 1));
-  CHECK(refused.code == errc::transport_failure);
-  CHECK_THAT(refused.detail, Catch::Contains("permit"));
   CHECK(failure_of(client.emit("open/+", 1)).code == errc::bad_pattern);
   CHECK(failure_of(client.emit("open/x", 1, SendOptions().record({{"qos", 3}}))).code == errc::unsupported);
   CHECK(failure_of(client.emit("open/x", 1)).code == std::error_code());
-  CHECK(failure_of(client.send<int>("closed/y", 1)).code == errc::transport_failure);   // its reply topic
-  const Failure unheard = failure_of(client.send<int>("open/y", 1));
-  INFO(unheard.detail);
-  CHECK(unheard.code == errc::no_handler);   // nobody is subscribed
+  CHECK(failure_of(client.send<int>("open/y", 1)).code == errc::no_handler);   // nobody is subscribed
+  const Failure refused = failure_of(client.emit("closed/x", 1));   // and then Mosquitto 2.0.11 ends the connection
+  CHECK(refused.code == errc::transport_failure);
+  CHECK_THAT(refused.detail, Catch::Contains("permit"));
 }
 
 TEST_CASE("mqtt: a subscription that is refused keeps a service from starting") {

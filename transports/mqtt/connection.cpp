@@ -65,8 +65,7 @@ void Connection::begin(ConnectionUser& user) {
   user_ = &user;
   hold(false);
   tick_ = grant_.keep_alive.value_or(access_->connect.keep_alive) * 750ms;
-  heard_ = true;
-  if (tick_ > 0ms) tick();
+  if (tick_ > 0ms) wait();
 }
 
 // --- packets --------------------------------------------------------------------------------------------------------
@@ -154,6 +153,10 @@ void Connection::tick() {
   out().append(ping);
   appended();
   waiting_ = true;
+  wait();
+}
+
+void Connection::wait() {
   heard_ = held();   // a hold that ends until the next tick leaves too little time
   timer_->expires_after(tick_);
   timer_->async_wait([self = self()](const std::error_code& cancelled) {

@@ -73,6 +73,7 @@ class Connection final : public net::Link {
   void broken(std::string_view what);
   void ready(const Failure* failure);
   void tick();
+  void wait();
 
   const std::shared_ptr<const Access> access_;
   ConnectionUser* user_ = nullptr;
