@@ -28,11 +28,7 @@ std::string own_inbox() {
 }
 
 std::chrono::milliseconds time_left(const spi::OutgoingMessage& message) {
-  using Clock = std::chrono::steady_clock;
-  if (message.deadline == Clock::time_point() || message.deadline == Clock::time_point::max()) {
-    return extension::TimeoutNotice::none;
-  }
-  return std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(message.deadline - detail::coarse_now()));
+  return extension::TimeoutNotice::left(message.deadline, detail::coarse_now());
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 // turn produced, limits, back-pressure, and an orderly end.
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +22,7 @@
 #include "transports/tcp/framing.hpp"
 #include "transports/tcp/options.hpp"
 #include "transports/common/net/wire.hpp"
+#include "transports/common/net/writer.hpp"
 
 namespace ferry::tcp {
 
@@ -84,15 +84,15 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   virtual void on_gone(const Failure& why) = 0;    ///< once, the last call
 
   State state() const noexcept { return state_; }
-  OutQueue& out() noexcept { return out_; }
-  const OutQueue& out() const noexcept { return out_; }
+  OutQueue& out() noexcept { return writer_.queue(); }
+  const OutQueue& out() const noexcept { return writer_.queue(); }
   const Limits& limits() const noexcept { return limits_; }
   bool text() const noexcept { return text_; }
-  bool congested() const noexcept { return congested_.load(std::memory_order_relaxed); }
+  bool congested() const noexcept { return writer_.congested(); }
   /// After something was appended to `out()`: it leaves at the end of the batch, or of the loop turn; and before that when
   /// it is enough for the peer to begin with while we go on.
   void appended() {
-    if (++untried_ >= eager_messages || out_.appended() - tried_ >= eager_bytes_) relieve();
+    if (writer_.appended()) relieve();
     if (!in_batch_ && !flush_posted_) post_flush();
   }
   void post_flush();
@@ -127,11 +127,11 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   void relieve();
   void write_now();
   bool queues_too_much() const noexcept {
-    return limits_.max_send_bytes != 0 && out_.bytes() > limits_.max_send_bytes;
+    return limits_.max_send_bytes != 0 && out().bytes() > limits_.max_send_bytes;
   }
   void wait_for_room();
   bool account() {
-    const std::size_t now = (in_.held() + out_.bytes()) / held_unit * held_unit;
+    const std::size_t now = (in_.held() + out().bytes()) / held_unit * held_unit;
     return now == held_ || on_held(std::exchange(held_, now), now);
   }
   void judge_congestion();
@@ -146,12 +146,6 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   const spi::Serializer& serializer_;
   const Limits limits_;
   const bool text_;
-  // Not yet offered to the system, and how much of it we do not let wait for the end of the batch. bench/: with 256 small
-  // requests in flight, 64 a write are twice as fast as one write for all, because both sides work at the same time.
-  static constexpr unsigned eager_messages = 64;
-  unsigned untried_ = 0;
-  std::uint64_t tried_ = 0;                    // bytes since the start
-  std::size_t eager_bytes_;
   std::unique_ptr<Wire> wire_;
   std::optional<asio::steady_timer> timer_;
   Address peer_address_;
@@ -166,16 +160,13 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   bool dispatch_all_ = false;                  // `drain`: whatever holds us
   bool in_batch_ = false;
   bool flush_posted_ = false;
-  bool write_blocked_ = false;                 // waiting until the socket takes more
-  std::atomic<bool> congested_{false};         // the one member that other threads may look at
   bool reading_on_ = false;                    // though congested: see judge_congestion
   bool answers_owed_ = false;                  // `end` waits for them
   std::uint8_t holds_ = 0;
   FrameReader reader_;
   InBuffer in_;
-  OutQueue out_;
+  Writer writer_;                              // other threads may ask it whether it is congested
   std::size_t held_ = 0;
-  std::error_code write_error_;
   Failure end_reason_;
   std::uint64_t sent_at_check_ = 0;            // for stalled_write
   Clock::time_point last_read_ = {};

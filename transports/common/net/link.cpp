@@ -1,8 +1,5 @@
 #include "transports/common/net/link.hpp"
 
-#include <sys/uio.h>
-
-#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -11,11 +8,6 @@
 #include "transports/common/net/error.hpp"
 
 namespace ferry::net {
-namespace {
-
-constexpr std::size_t most_buffers = 64;   // of one gathered write
-
-}  // namespace
 
 /// What other threads leave here.
 struct Link::Afar {
@@ -30,6 +22,7 @@ Link::Link(const spi::Loop& loop, std::unique_ptr<Wire> wire, Limits limits, std
       wire_(std::move(wire)),
       limits_(limits),
       name_(std::move(name)),
+      writer_(limits.high_water_bytes),
       afar_(std::make_unique<Afar>()) {}
 
 Link::~Link() = default;
@@ -98,7 +91,7 @@ void Link::hold(bool held) {
 // --- writing --------------------------------------------------------------------------------------------------------
 
 void Link::appended() {
-  if (++untried_ >= eager_messages || out_.appended() - tried_ >= eager_bytes) {
+  if (writer_.appended()) {
     write_now();
     judge_congestion();
   }
@@ -114,27 +107,13 @@ void Link::post_flush() {
 }
 
 void Link::write_now() {
-  if (!open_ || gone_) return;
-  untried_ = 0;
-  tried_ = out_.appended();
-  std::array<iovec, most_buffers> buffers;
-  while (!out_.empty() && !write_blocked_ && !write_error_) {
-    const std::size_t count = out_.gather(buffers);
-    const Wire::Written written = wire_->write({buffers.data(), count});
-    if (written.bytes != 0) out_.consume(written.bytes);
-    if (!written.error) continue;
-    if (written.error == asio::error::would_block) {
-      write_blocked_ = true;
-      ++pending_;
-      wire_->wait_writable(shared_from_this());
-    } else {
-      write_error_ = written.error;
-    }
-  }
+  if (!open_ || gone_ || !writer_.write(*wire_)) return;
+  ++pending_;
+  wire_->wait_writable(shared_from_this());
 }
 
 void Link::on_writable(const std::error_code&) {
-  write_blocked_ = false;
+  writer_.unblock();
   --pending_;
   if (gone_) return release();
   flush();   // an error shows in the next write
@@ -146,18 +125,17 @@ void Link::flush() {
   collect();
   write_now();
   // What the server said before it hung up is still to be read: that says more than a broken pipe.
-  if (write_error_ && (held_ || write_error_.value() != EPIPE)) {
-    return destroy(Failure(write_error_, "Connection closed: " + reason(write_error_)));
-  }
-  if (limits_.max_send_bytes != 0 && out_.bytes() > limits_.max_send_bytes) {
+  const std::error_code error = writer_.error();
+  if (error && (held_ || error.value() != EPIPE)) return destroy(Failure(error, "Connection closed: " + reason(error)));
+  if (limits_.max_send_bytes != 0 && out().bytes() > limits_.max_send_bytes) {
     return destroy(Failure(errc::connection_lost,
-                           "Connection closed: " + name_ + " does not read: " + std::to_string(out_.bytes()) +
+                           "Connection closed: " + name_ + " does not read: " + std::to_string(out().bytes()) +
                                " bytes are queued for it, which exceeds maxSendBufferSize (" +
                                std::to_string(limits_.max_send_bytes) + ")"));
   }
   judge_congestion();
   on_flushed();
-  if (finishing_ && !finished_ && !gone_ && out_.empty()) {
+  if (finishing_ && !finished_ && !gone_ && out().empty()) {
     finished_ = true;
     wire_->shutdown_send();
   }
@@ -193,16 +171,14 @@ void Link::collect() {
     afar_->out.clear();
     afar_->closed = true;
   } else if (!afar_->out.empty()) {
-    out_.splice(afar_->out);
+    out().splice(afar_->out);
   }
 }
 
 void Link::judge_congestion() {
-  if (limits_.high_water_bytes == 0) return;
   const bool was = congested();
-  const bool is = out_.bytes() > (was ? limits_.high_water_bytes / 2 : limits_.high_water_bytes);
-  congested_.store(is, std::memory_order_relaxed);
-  if (!was || is) return;
+  writer_.judge_congestion();
+  if (!was || congested()) return;
   // Not from inside a call of core's.
   loop_.post([self = shared_from_this()] {
     if (!self->gone_ && !self->congested()) self->on_relieved();
@@ -216,8 +192,7 @@ void Link::destroy(Failure why) {
   const std::shared_ptr<Link> alive = shared_from_this();
   open_ = false;
   wire_->close();
-  out_.clear();
-  congested_.store(false, std::memory_order_relaxed);
+  writer_.clear();
   collect();
   release();
   on_end(why);

@@ -1,7 +1,6 @@
 #pragma once
 // The bytes of one connection: what comes in is handed on message by message, what goes out leaves in gathered writes.
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -13,6 +12,7 @@
 #include "ferry/spi/loop.hpp"
 #include "transports/common/net/buffers.hpp"
 #include "transports/common/net/wire.hpp"
+#include "transports/common/net/writer.hpp"
 
 namespace ferry::net {
 
@@ -38,16 +38,17 @@ class Link : public std::enable_shared_from_this<Link>, public WireUser {
   bool gone() const noexcept { return gone_; }
 
   /// Where a message is written to; `appended` must follow for each.
-  OutQueue& out() noexcept { return out_; }
+  OutQueue& out() noexcept { return writer_.queue(); }
+  const OutQueue& out() const noexcept { return writer_.queue(); }
   /// It leaves at the end of the batch, or of the loop turn, or when enough has come together.
   void appended();
   /// From any thread. False if too much waits already, or the connection is gone.
   bool send_from_afar(std::string_view head, std::string& payload, std::string_view tail);
   std::size_t afar_bytes() const;
-  bool congested() const noexcept { return congested_.load(std::memory_order_relaxed); }
+  bool congested() const noexcept { return writer_.congested(); }
   /// False: `bytes` more would pass the limit.
   bool has_room(std::size_t bytes) const noexcept {
-    return limits_.max_send_bytes == 0 || out_.bytes() + bytes <= limits_.max_send_bytes;
+    return limits_.max_send_bytes == 0 || out().bytes() + bytes <= limits_.max_send_bytes;
   }
   /// Holds the message at hand.
   const ChunkPtr& memory() const noexcept { return in_.chunk(); }
@@ -87,11 +88,6 @@ class Link : public std::enable_shared_from_this<Link>, public WireUser {
   void judge_congestion();
   void release();
 
-  // Not yet offered to the system, and how much of it we do not let wait for the end of the batch: both sides work at the
-  // same time then.
-  static constexpr unsigned eager_messages = 64;
-  static constexpr std::size_t eager_bytes = 16 * 1024;
-
   const spi::Loop& loop_;
   std::unique_ptr<Wire> wire_;
   const Limits limits_;
@@ -106,15 +102,10 @@ class Link : public std::enable_shared_from_this<Link>, public WireUser {
   bool held_ = false;
   bool in_batch_ = false;
   bool flush_posted_ = false;
-  bool write_blocked_ = false;
-  std::error_code write_error_;
-  std::atomic<bool> congested_{false};
-  unsigned untried_ = 0;
-  std::uint64_t tried_ = 0;
   std::size_t expected_ = 0;
 
   InBuffer in_;
-  OutQueue out_;
+  Writer writer_;
   const std::unique_ptr<Afar> afar_;
 };
 
