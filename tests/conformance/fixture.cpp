@@ -68,11 +68,16 @@ std::unique_ptr<Broker> World::make_broker() const {
   return std::make_unique<Broker>(conformance_["broker"].get<std::string>(), configuration);
 }
 
-Config World::config(bool services, const nlohmann::json& settings) const {
+Config World::config(bool services, const nlohmann::json& settings, int instance) const {
   nlohmann::json document = document_;
   document.erase(services ? "clients" : "services");
   (services ? document["services"]["suite"] : document["clients"]["SUITE"]).update(settings);
-  return Config::from_text(document.dump(), config_file);
+  std::string text = document.dump();
+  constexpr std::string_view variable = "%INSTANCE%";
+  for (std::size_t at = 0; (at = text.find(variable, at)) != std::string::npos;) {
+    text.replace(at, variable.size(), std::to_string(instance));
+  }
+  return Config::from_text(text, config_file);
 }
 
 Application& World::serve(const std::function<void(Application&)>& handlers, const nlohmann::json& settings) {

@@ -60,7 +60,8 @@ nlohmann::json nest_cases() {
 // ---- Place -----------------------------------------------------------------------------------------------------------
 
 Place::Place() {
-  if (transport() != "tcp") broker_ = std::make_unique<Broker>(transport());
+  if (transport() == "mqtt") broker_ = std::make_unique<Broker>("mosquitto", "set_tcp_nodelay true\nmax_queued_messages 0");
+  else if (transport() != "tcp") broker_ = std::make_unique<Broker>(transport());
 }
 
 std::vector<std::string> Place::nest_arguments() const {
@@ -71,6 +72,7 @@ std::vector<std::string> Place::nest_arguments() const {
 nlohmann::json Place::options(const nlohmann::json& more) const {
   nlohmann::json options{{"host", "127.0.0.1"}, {"port", broker_ ? broker_->port() : port_}};
   if (transport() == "nats") options = {{"servers", {broker_->url()}}};
+  if (transport() == "mqtt") options = {{"url", broker_->url()}, {"protocolVersion", 5}};
   options.update(more);
   return options;
 }

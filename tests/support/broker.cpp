@@ -39,7 +39,8 @@ struct Kind {
 constexpr std::array kinds{
     Kind{"redis", "redis", "PING\r\n", "+PONG"},
     Kind{"nats", "nats", "", "INFO"},
-    Kind{"mosquitto", "mqtt", "", ""},
+    // Its answer, because it forgets a SIGTERM that comes when it listens and does not work yet.
+    Kind{"mosquitto", "mqtt", std::string_view("\x10\x0c\0\4MQTT\4\2\0\0\0\0", 14), "\x20\x02"},
 };
 
 const Kind& kind_of(std::string_view name) {

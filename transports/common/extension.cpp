@@ -65,9 +65,10 @@ std::string TimeoutNotice::text(Milliseconds left) { return left == none ? "none
 
 void TimeoutNotice::read(const spi::Serializer& serializer, std::string_view raw_headers) {
   const auto text = find_header(serializer, raw_headers, timeout_header);
-  if (!text) return;
-  value_ = to_timeout(*text).value_or(none);
+  if (text) value_ = parse(*text);
 }
+
+TimeoutNotice::Milliseconds TimeoutNotice::parse(std::string_view text) { return to_timeout(text).value_or(none); }
 
 void strip_own_headers(Headers& headers) {
   std::vector<std::string> own;

@@ -50,6 +50,7 @@ export function tlsFiles(values) {
 const brokers = {
   redis: (url) => ({ transport: Transport.REDIS, options: { host: url.hostname, port: Number(url.port) } }),
   nats: (url) => ({ transport: Transport.NATS, options: { servers: [url.href] } }),
+  mqtt: (url) => ({ transport: Transport.MQTT, options: { url: url.href, protocolVersion: 5 } }),
 };
 
 /** Nest's options for a broker, or undefined for TCP. */

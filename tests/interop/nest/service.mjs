@@ -158,13 +158,28 @@ message('who', () => [values.name, ++asked]);
 
 // Brokers: wildcards, and what only their contexts know. No reply channel of these matches the patterns themselves.
 if (values.transport !== 'tcp') {
-  const concrete = { redis: (rpcContext) => rpcContext.getChannel(), nats: (rpcContext) => rpcContext.getSubject() }[values.transport];
+  const concrete = {
+    redis: (rpcContext) => rpcContext.getChannel(),
+    nats: (rpcContext) => rpcContext.getSubject(),
+    mqtt: (rpcContext) => rpcContext.getTopic(),
+  }[values.transport];
+  const [wild, seenWild] = values.transport === 'mqtt' ? ['wild/+/get', 'wild/+/seen'] : ['wild.*.get', 'wild.*.seen'];
   const both = (target, name) => {
     Payload()(target, name, 0);
     Ctx()(target, name, 1);
   };
-  message('wild.*.get', (data, rpcContext) => ({ route: concrete(rpcContext), data }), both);
-  register((data, rpcContext) => saw(concrete(rpcContext), data), [EventPattern('wild.*.seen'), both]);
+  message(wild, (data, rpcContext) => ({ route: concrete(rpcContext), data }), both);
+  register((data, rpcContext) => saw(concrete(rpcContext), data), [EventPattern(seenWild), both]);
+}
+if (values.transport === 'mqtt') {
+  const packetOf = (rpcContext) => {
+    const { qos, retain, properties } = rpcContext.getPacket();
+    return { topic: rpcContext.getTopic(), qos, retain, user: { ...properties?.userProperties } };
+  };
+  message('headers', (rpcContext) => packetOf(rpcContext).user, context);
+  message('deep/#', (rpcContext) => rpcContext.getTopic(), context);
+  register((rpcContext) => saw('packet', packetOf(rpcContext)), [EventPattern('packet/+'), context]);
+  register((rpcContext) => saw('shared', packetOf(rpcContext)), [EventPattern('$share/crew/shared/+', { qos: 2 }), context]);
 }
 if (values.transport === 'nats') {
   const headersOf = (rpcContext) =>
@@ -185,6 +200,7 @@ function serviceOptions() {
 
 /** Nest does not wait until the broker has the subscriptions. */
 async function subscribed(driver) {
+  if (values.transport === 'mqtt') return driver.subscribeAsync('nobody/needs/this');   // confirmed after all before it
   if (values.transport === 'nats') return driver.flush();
   const [, subscriber] = driver;
   await subscriber.ping();
