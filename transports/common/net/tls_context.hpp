@@ -33,7 +33,6 @@ inline constexpr spi::Option tls_server_options[] = {
     {"requestCert", spi::OptionKind::boolean, "false", "ask clients for a certificate"},
 };
 
-#undef FERRY_TLS_OPTIONS
 
 struct SslContextFree { void operator()(SSL_CTX* p) const noexcept { SSL_CTX_free(p); } };
 struct SslFree { void operator()(SSL* p) const noexcept { SSL_free(p); } };
