@@ -36,10 +36,13 @@ struct Kind {
   std::string_view hears;   // how its answer begins; empty: it is enough to be let in
 };
 
+using namespace std::string_view_literals;
+
 constexpr std::array kinds{
     Kind{"redis", "redis", "PING\r\n", "+PONG"},
     Kind{"nats", "nats", "", "INFO"},
     Kind{"mosquitto", "mqtt", "", ""},
+    Kind{"rabbitmq", "amqp", "AMQP\0\0\x09\x01"sv, "\x01"},
 };
 
 const Kind& kind_of(std::string_view name) {
@@ -131,11 +134,20 @@ void Broker::start() {
     }
     log_written.wait(process_->pid(), left);
   }
+  running_ = true;
 }
 
 void Broker::end(int signal) {
+  running_ = false;
   process_->signal(signal);
   process_->wait();
+}
+
+void Broker::tell(const std::string& call) const {
+  const std::string port = directory_.read(name_ + "/dist-port");
+  Process told({"/usr/bin/env", "erl_call", "-address", "127.0.0.1:" + port.substr(0, port.find('\n')), "-c", "ferry", "-a", call});
+  const Finished finished = told.wait();
+  if (finished.code != 0) throw std::runtime_error("RabbitMQ did not take " + call + ": " + finished.err + finished.out);
 }
 
 void Broker::kill() { end(SIGKILL); }
