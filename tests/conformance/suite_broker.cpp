@@ -255,8 +255,9 @@ TEST_CASE("what is called while the broker is away waits for it") {
   CHECK(client.send<int>("echo", 1).get() == 1);
   world.broker()->kill();
   REQUIRE(of_client.reach(Status::disconnected, 1));
-  outcomes.start(client, client.send<int>("echo", 2));
-  outcomes.start<Emitted>(client, client.emit("noted", 3));
+  const SendOptions patient = SendOptions().timeout(60s);   // there are brokers that take long to start
+  outcomes.start(client, client.send<int>("echo", 2, patient));
+  outcomes.start<Emitted>(client, client.emit("noted", 3, patient));
   REQUIRE(of_client.reach(Status::reconnecting, 3));
   CHECK(outcomes.codes().empty());
   world.gate()->stall(true);   // the client gets through when the service is there again, and not before
@@ -264,7 +265,7 @@ TEST_CASE("what is called while the broker is away waits for it") {
   REQUIRE(of_service.reach(Status::connected, 2));
   world.gate()->stall(false);
   REQUIRE(outcomes.reach(2));
-  for (const std::error_code& code : outcomes.codes()) CHECK(code == std::error_code());
+  CHECK(outcomes.succeeded() == 2);
   CHECK(heard.reaches(3));
   set_log_level(LogLevel::error);
 }
