@@ -113,7 +113,8 @@ bool Broker::answers() const {
   const ssize_t size = recv(socket.native_handle(), answer.data(), answer.size(), 0);
   if (size <= 0) return size == 0 || errno == ECONNRESET;   // it wants TLS: it is up
   const std::string_view said(answer.data(), static_cast<std::size_t>(size));
-  return said.starts_with(kind.hears) || said.starts_with("-NOAUTH");   // it has passwords: it is up
+  // It has passwords, or alerts us that this is no TLS: it is up.
+  return said.starts_with(kind.hears) || said.starts_with("-NOAUTH") || said.front() == '\x15';
 }
 
 void Broker::start() {
