@@ -53,7 +53,8 @@ TEST_CASE("no service behind the broker: the call ends at once where that can be
   FERRY_NEEDS(world, no_handler_reply);
   const Client client = world.client({{"timeout", "20s"}});
   if (world.requests_wait()) {
-    CHECK(code_of([&] { client.send<int>("echo", 1, SendOptions().timeout(200ms)).get(); }) == errc::timed_out);
+    const auto code = code_of([&] { client.send<int>("echo", 1, SendOptions().timeout(200ms)).get(); });
+    CHECK((code == errc::timed_out || code == errc::no_handler));   // waits, unless no queue was ever bound to its pattern
     client.emit("echo", 1).get();
     return;
   }
