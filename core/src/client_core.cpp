@@ -155,6 +155,13 @@ void ClientCore::transmit(Operation& op, bool inside_call) {
   message.has_payload = op.message.has_payload;
   message.payload = &op.message.payload;
   message.headers = &op.message.headers;
+  if (!op.message.record.is_null()) {
+    if (!settings_.promises.record_options) {
+      return fail(op, errc::unsupported, "this transport knows no options of single messages (SendOptions::record)",
+                  Fate::not_sent, inside_call);
+    }
+    message.record = &op.message.record;
+  }
   message.deadline = op.deadline;
   op.transmitted = true;
   Failure failure;

@@ -54,6 +54,9 @@ World::World(bool direct) : document_(read_document()) {
 
 World::~World() {
   close_client();
+  if (!service_) return;
+  // A handler that hangs costs a stop its whole shutdownTimeout, and no other check of a case would see it.
+  CHECK(service_->stop());
   service_.reset();
 }
 

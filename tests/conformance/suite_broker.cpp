@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <thread>
 
+#include "../support/load.hpp"
 #include "../support/outcome.hpp"
 #include "fixture.hpp"
 
@@ -41,6 +41,14 @@ void watch(const Client& client, Statuses& statuses) {
 
 void add_echo(Application& app) {
   app.on_message("echo", [](Payload payload) { return payload; });
+}
+
+/// Its only handlers are what most cases need: an echo, and somebody who notes its statuses.
+std::function<void(Application&)> watched_echo(Statuses& statuses) {
+  return [&statuses](Application& app) {
+    add_echo(app);
+    watch(app, statuses);
+  };
 }
 
 }  // namespace
@@ -190,10 +198,7 @@ TEST_CASE("client and service come back by themselves when their broker does") {
   World world;
   FERRY_NEEDS_BROKER(world);
   set_log_level(LogLevel::off);
-  world.serve([&](Application& app) {
-    add_echo(app);
-    watch(app, of_service);
-  }, soon);
+  world.serve(watched_echo(of_service), soon);
   const Client client = world.client(soon);
   watch(client, of_client);
   CHECK(client.send<int>("echo", 0).get() == 0);
@@ -325,10 +330,7 @@ TEST_CASE("a service waits for its broker if told to") {
   set_log_level(LogLevel::off);
   nlohmann::json settings = soon;
   settings["waitOnFirstConnect"] = true;
-  world.serve([&](Application& app) {
-    add_echo(app);
-    watch(app, statuses);
-  }, settings);
+  world.serve(watched_echo(statuses), settings);
   REQUIRE(statuses.reach(Status::reconnecting, 2));
   world.broker()->start();
   REQUIRE(statuses.reach(Status::connected, 1));
@@ -341,10 +343,7 @@ TEST_CASE("a service whose broker is away stops") {
   World world;
   FERRY_NEEDS_BROKER(world);
   set_log_level(LogLevel::off);
-  world.serve([&](Application& app) {
-    add_echo(app);
-    watch(app, statuses);
-  });
+  world.serve(watched_echo(statuses));
   const Client client = world.client();
   client.connect().get();
   world.broker()->kill();
@@ -361,10 +360,7 @@ TEST_CASE("a service whose connection is cut listens again") {
   World world;
   if (world.service_gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between the service and a broker");
   set_log_level(LogLevel::off);
-  world.serve([&](Application& app) {
-    add_echo(app);
-    watch(app, statuses);
-  }, soon);
+  world.serve(watched_echo(statuses), soon);
   const Client client = world.client({{"timeout", "10s"}});
   for (int i = 1; i <= 5; ++i) {
     CHECK(client.send<int>("echo", i).get() == i);
@@ -379,47 +375,22 @@ TEST_CASE("a service whose connection is cut listens again") {
 
 TEST_CASE("a service that is cut off under load leaves no call without an outcome") {
   Statuses statuses;
+  EchoLoad load;
   World world;
   if (world.service_gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between the service and a broker");
   set_log_level(LogLevel::off);
-  world.serve([&](Application& app) {
-    add_echo(app);
-    watch(app, statuses);
-  }, soon);
+  world.serve(watched_echo(statuses), soon);
   const Client client = world.client({{"timeout", "300ms"}});
-  constexpr int callers = 32;
-  std::atomic<bool> going{true};
-  std::atomic<int> right{0};
-  std::atomic<int> lost{0};
-  std::atomic<int> wrong{0};
-  Counter ended;
-  for (int i = 0; i < callers; ++i) {
-    asio::co_spawn(client.loop().executor(),
-                   [&, i]() -> task<void> {
-                     while (going) {
-                       try {
-                         (co_await client.send<int>("echo", i)) == i ? ++right : ++wrong;
-                       } catch (const TimeoutError&) {
-                         ++lost;
-                       } catch (const NoHandlerError&) {   // nobody listens just now
-                         ++lost;
-                       }
-                     }
-                   },
-                   [&](std::exception_ptr error) {
-                     if (error) ++wrong;
-                     ended.add();
-                   });
-  }
+  load.start(client, [](const Error& error) {
+    return error.code() == errc::timed_out || error.code() == errc::no_handler;   // nobody listens just now
+  });
   for (int cut = 1; cut <= 5; ++cut) {
-    const int before = right;
-    while (right < before + 200) std::this_thread::yield();
+    REQUIRE(load.answered(200));
     world.service_gate()->cut();
     REQUIRE(statuses.reach(Status::connected, cut + 1));
   }
-  going = false;
-  REQUIRE(ended.reaches(callers));
-  CHECK(wrong == 0);
+  REQUIRE(load.stop());
+  CHECK(load.wrong() == 0);
   CHECK(client.in_flight() == 0);
   set_log_level(LogLevel::error);
 }

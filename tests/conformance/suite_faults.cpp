@@ -1,7 +1,6 @@
 // Faults on the way between client and service. Each ends every call, within its deadline.
 
-#include <thread>
-
+#include "../support/load.hpp"
 #include "fixture.hpp"
 
 using namespace ferry;
@@ -40,42 +39,20 @@ TEST_CASE("a connection that stalls ends its calls at their deadlines, and goes 
 }
 
 TEST_CASE("connections that are cut under load lose no outcome") {
+  EchoLoad load;
   World world;
   FERRY_NEEDS_GATE(world);
   world.serve(add_echo);
   const Client client = world.client({{"reconnect", {{"backoff", "5ms"}, {"maxBackoff", "20ms"}}}});
   set_log_level(LogLevel::off);
-  constexpr int callers = 32;
-  std::atomic<bool> going{true};
-  std::atomic<int> right{0};
-  std::atomic<int> lost{0};
-  std::atomic<int> wrong{0};
-  Counter ended;
-  for (int i = 0; i < callers; ++i) {
-    asio::co_spawn(client.loop().executor(),
-                   [&, i]() -> task<void> {
-                     while (going) {
-                       try {
-                         (co_await client.send<int>("echo", i)) == i ? ++right : ++wrong;
-                       } catch (const ConnectionError&) {
-                         ++lost;
-                       }
-                     }
-                   },
-                   [&](std::exception_ptr error) {
-                     if (error) ++wrong;
-                     ended.add();
-                   });
-  }
+  load.start(client, [](const Error& error) { return dynamic_cast<const ConnectionError*>(&error) != nullptr; });
   for (int cut = 0; cut < 10; ++cut) {
-    const int before = right;
-    while (right < before + 500) std::this_thread::yield();
+    REQUIRE(load.answered(500));
     world.gate()->cut();
   }
-  going = false;
-  REQUIRE(ended.reaches(callers));
-  CHECK(wrong == 0);
-  CHECK(lost > 0);
+  REQUIRE(load.stop());
+  CHECK(load.wrong() == 0);
+  CHECK(load.lost() > 0);
   CHECK(client.in_flight() == 0);
   set_log_level(LogLevel::error);
 }

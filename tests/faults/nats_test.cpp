@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <thread>
 #include <vector>
 
 #include <asio/co_spawn.hpp>
@@ -12,6 +11,7 @@
 
 #include "../support/await.hpp"
 #include "../support/broker.hpp"
+#include "../support/load.hpp"
 #include "../support/outcome.hpp"
 #include "catch.hpp"
 #include "ferry/ferry.hpp"
@@ -79,47 +79,22 @@ struct Producer {
 
 TEST_CASE("nats: the server dies under load: every call ends, and calls work again") {
   set_log_level(LogLevel::off);
+  EchoLoad load;
   Broker broker("nats");
   Application service(service_config(broker, {}));
   service.on_message("echo", [](Payload payload) { return payload; });
   service.start();
   Application application(client_config(broker, {}, {{"timeout", "2s"}}));
   const Client client = application.client("C");
-  std::atomic<bool> going{true};
-  std::atomic<int> right{0};
-  std::atomic<int> wrong{0};
-  Counter ended;
-  constexpr int callers = 64;
-  for (int i = 0; i < callers; ++i) {
-    asio::co_spawn(client.loop().executor(),
-                   [&, i]() -> task<void> {
-                     while (going) {
-                       try {
-                         (co_await client.send<int>("echo", i)) == i ? ++right : ++wrong;
-                       } catch (const Error&) {   // one of the outcomes there are
-                       }
-                     }
-                   },
-                   [&](const std::exception_ptr& error) {
-                     if (error) ++wrong;
-                     ended.add();
-                   });
-  }
+  load.start(client, [](const Error&) { return true; });   // one of the outcomes there are
   for (int i = 0; i < 3; ++i) {
-    const int before = right;
-    const auto limit = Clock::now() + patience;
-    while (right < before + 500 && Clock::now() < limit) std::this_thread::yield();
-    REQUIRE(right >= before + 500);
+    REQUIRE(load.answered(500));
     broker.kill();
     broker.start();
   }
-  const int before = right;
-  const auto limit = Clock::now() + patience;
-  while (right < before + 500 && Clock::now() < limit) std::this_thread::yield();
-  CHECK(right >= before + 500);
-  going = false;
-  REQUIRE(ended.reaches(callers));
-  CHECK(wrong == 0);
+  CHECK(load.answered(500));
+  REQUIRE(load.stop());
+  CHECK(load.wrong() == 0);
   CHECK(client.in_flight() == 0);
   set_log_level(LogLevel::error);
 }

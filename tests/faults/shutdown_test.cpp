@@ -2,7 +2,6 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <thread>
 
 #include "../support/await.hpp"
 #include "../support/gate.hpp"
@@ -25,7 +24,7 @@ TEST_CASE("SIGTERM under load: every call ends, and so does the process") {
                                      {"clients", {{"C", {{"url", "tcp://127.0.0.1:" + std::to_string(port)},
                                                          {"timeout", "10s"}, {"reconnect", {{"attempts", 0}}}}}}}}));
   const Client client = app.client("C");
-  std::atomic<int> answered{0};
+  Counter answered;
   std::atomic<int> refused{0};
   std::atomic<int> wrong{0};
   Counter ended;
@@ -36,7 +35,8 @@ TEST_CASE("SIGTERM under load: every call ends, and so does the process") {
                      const std::vector<double> xs{1.0 * i, 1};
                      for (;;) {
                        try {
-                         (co_await client.send<double>({{"cmd", "sum"}}, xs)) == i + 1 ? ++answered : ++wrong;
+                         if ((co_await client.send<double>({{"cmd", "sum"}}, xs)) == i + 1) answered.add();
+                         else ++wrong;
                        } catch (const ConnectionError&) {
                          ++refused;   // at once, not at the deadline
                          co_return;
@@ -51,7 +51,7 @@ TEST_CASE("SIGTERM under load: every call ends, and so does the process") {
                      ended.add();
                    });
   }
-  while (answered < 5000) std::this_thread::yield();
+  REQUIRE(answered.reaches(5000));
   const auto begin = std::chrono::steady_clock::now();
   service.signal(SIGTERM);
   REQUIRE(ended.reaches(callers));

@@ -15,7 +15,8 @@ inline constexpr std::chrono::seconds patience{20};   // generous: sanitizers on
 template <class T>
 class Watched {
  public:
-  explicit Watched(T value = {}) : value_(std::move(value)) {}
+  Watched() = default;
+  explicit Watched(T value) : value_(std::move(value)) {}
 
   template <class F>
   void change(F edit) {
@@ -37,7 +38,7 @@ class Watched {
  private:
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
-  T value_;
+  T value_{};
 };
 
 class Counter : public Watched<int> {

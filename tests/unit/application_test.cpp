@@ -2,11 +2,13 @@
 
 #include <thread>
 
+#include "../support/await.hpp"
 #include "../support/gate.hpp"
 #include "catch.hpp"
 #include "ferry/ferry.hpp"
 
 using namespace ferry;
+using namespace ferry::test;
 using namespace std::chrono_literals;
 using Catch::Contains;
 using nlohmann::json;
@@ -117,16 +119,18 @@ TEST_CASE("application: several services, handlers for all or for one, on the pr
 }
 
 TEST_CASE("application: a handler that never ends is cut off at shutdownTimeout") {
+  Counter started;
   Application app(Config::from_json({{"shutdownTimeout", "200ms"},
                                      {"services", {{"a", {{"transport", "memory"}, {"options", {{"name", "stuck"}}}}}}},
                                      {"clients", {{"A", {{"url", "memory://stuck"}}}}}}));
-  app.on_event("stuck", []() -> task<void> {
+  app.on_event("stuck", [&]() -> task<void> {
+    started.add();
     asio::steady_timer never(co_await asio::this_coro::executor, 1h);
     co_await never.async_wait(asio::use_awaitable);
   });
   app.start();
   app.client("A").emit("stuck").get();
-  while (app.services().front().active == 0) std::this_thread::yield();
+  REQUIRE(started.reaches(1));
   set_log_level(LogLevel::off);
   const auto begin = std::chrono::steady_clock::now();
   CHECK_FALSE(app.stop());

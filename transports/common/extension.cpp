@@ -40,6 +40,11 @@ std::optional<std::string> find_header(const spi::Serializer& serializer, std::s
 
 /// A little less than was told is the time it took to get here: the service would cancel a handler that much too late,
 /// which harms nobody.
+TimeoutNotice::Milliseconds TimeoutNotice::left(TimePoint deadline, TimePoint now) noexcept {
+  if (deadline == TimePoint() || deadline == TimePoint::max()) return none;
+  return std::max(Milliseconds(0), std::chrono::ceil<Milliseconds>(deadline - now));
+}
+
 bool TimeoutNotice::must_tell(Milliseconds left) noexcept {
   if (left == value_) return false;
   const bool close = left != none && value_ != none && left <= value_ + Milliseconds(1) && left >= value_ - value_ / 64;

@@ -36,8 +36,11 @@ std::optional<std::string> find_header(const spi::Serializer& serializer, std::s
 class TimeoutNotice {
  public:
   using Milliseconds = std::chrono::milliseconds;
+  using TimePoint = std::chrono::steady_clock::time_point;
   static constexpr Milliseconds none = Milliseconds::max();
 
+  /// Until a message's deadline, which is the clock's first or last point where there is none.
+  static Milliseconds left(TimePoint deadline, TimePoint now) noexcept;
   /// The client's side: true if a request with `left` to go must say so.
   bool must_tell(Milliseconds left) noexcept;
   /// The header that says it.

@@ -19,10 +19,8 @@ Failure not_connected(const LinkSettings& settings) {
 }
 
 std::optional<std::chrono::milliseconds> time_left(std::chrono::steady_clock::time_point deadline) {
-  if (deadline == std::chrono::steady_clock::time_point() || deadline == std::chrono::steady_clock::time_point::max()) {
-    return std::nullopt;
-  }
-  return std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(deadline - detail::coarse_now()));
+  const auto left = extension::TimeoutNotice::left(deadline, detail::coarse_now());
+  return left == extension::TimeoutNotice::none ? std::nullopt : std::optional(left);
 }
 
 }  // namespace

@@ -144,14 +144,6 @@ void Client::append(std::string_view command, std::string& payload) {
   commands().out().append(command, head_, payload, tail_);
 }
 
-std::chrono::milliseconds Client::time_left(const spi::OutgoingMessage& message) const {
-  using Clock = std::chrono::steady_clock;
-  if (message.deadline == Clock::time_point() || message.deadline == Clock::time_point::max()) {
-    return extension::TimeoutNotice::none;
-  }
-  return std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(message.deadline - Clock::now()));
-}
-
 void Client::send_cancel(std::string_view id) {
   static const Pattern pattern(extension::cancel_pattern);
   static const Headers no_headers;

@@ -60,7 +60,6 @@ class Client : public spi::ClientTransport, protected ConnectionUser {
   const ClientSettings& settings() const noexcept { return settings_; }
   bool extensions() const noexcept { return environment_.extensions; }
   /// How long the caller still waits; `none` if for ever.
-  std::chrono::milliseconds time_left(const spi::OutgoingMessage& message) const;
 
   std::string head_;       // reused for every message
   std::string tail_;

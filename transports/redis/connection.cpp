@@ -1,7 +1,5 @@
 #include "transports/redis/connection.hpp"
 
-#include <sys/uio.h>
-
 #include <algorithm>
 #include <mutex>
 #include <utility>
@@ -20,7 +18,6 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t read_bytes = 64 * 1024;
 constexpr std::size_t fed_bytes = 16 * 1024;      // hiredis moves what is left of a piece after each kilobyte taken
-constexpr std::size_t most_buffers = 64;          // of one gathered write
 constexpr std::uint32_t asked = 0;                // Expected::kind: its reply goes to the first of `answers_`
 constexpr std::uint32_t pinged = ~std::uint32_t{0};
 
@@ -43,6 +40,7 @@ Connection::Connection(const spi::Loop& loop, std::shared_ptr<const Access> acce
       name_(std::move(name)),
       timer_(loop.executor()),
       end_timer_(loop.executor()),
+      writer_(access_->high_water_bytes),
       afar_(std::make_unique<Afar>()) {}
 
 Connection::~Connection() = default;
@@ -157,7 +155,7 @@ void Connection::process() {
   if (!gone_) flush();
   if (!follower) return;
   follower->in_batch_ = false;
-  if (!follower->out_.empty()) follower->flush();
+  if (!follower->out().empty()) follower->flush();
 }
 
 void Connection::take(const Value& reply) {
@@ -217,7 +215,7 @@ void Connection::ask(std::string_view command, Answer answer) {
 }
 
 void Connection::appended() {
-  if (++untried_ >= eager_messages || out_.appended() - tried_ >= eager_bytes) {
+  if (writer_.appended()) {
     write_now();
     judge_congestion();
   }
@@ -234,26 +232,13 @@ void Connection::post_flush() {
 
 void Connection::write_now() {
   if (!open_ || gone_) return;
-  untried_ = 0;
-  tried_ = out_.appended();
-  std::array<iovec, most_buffers> buffers;
-  while (!out_.empty() && !write_blocked_ && !write_error_) {
-    const std::size_t count = out_.gather(buffers);
-    const net::Wire::Written written = wire_->write({buffers.data(), count});
-    if (written.bytes != 0) out_.consume(written.bytes);
-    if (!written.error) continue;
-    if (written.error == asio::error::would_block) {
-      write_blocked_ = true;
-      ++pending_;
-      wire_->wait_writable(shared_from_this());
-    } else {
-      write_error_ = written.error;
-    }
-  }
+  if (!writer_.write(*wire_)) return;
+  ++pending_;
+  wire_->wait_writable(shared_from_this());
 }
 
 void Connection::on_writable(const std::error_code&) {
-  write_blocked_ = false;
+  writer_.unblock();
   --pending_;
   if (gone_) return release();
   flush();   // an error shows in the next write
@@ -265,12 +250,13 @@ void Connection::flush() {
   collect();
   write_now();
   // What the server said before it hung up is still to be read: that says more than a broken pipe.
-  if (write_error_ && (held_ || write_error_.value() != EPIPE)) {
-    return destroy(Failure(write_error_, "Connection closed: " + net::reason(write_error_)));
+  const std::error_code error = writer_.error();
+  if (error && (held_ || error.value() != EPIPE)) {
+    return destroy(Failure(error, "Connection closed: " + net::reason(error)));
   }
-  if (access_->max_send_bytes != 0 && out_.bytes() > access_->max_send_bytes) {
+  if (access_->max_send_bytes != 0 && out().bytes() > access_->max_send_bytes) {
     return destroy(Failure(errc::connection_lost,
-                           "Connection closed: " + name_ + " does not read: " + std::to_string(out_.bytes()) +
+                           "Connection closed: " + name_ + " does not read: " + std::to_string(out().bytes()) +
                                " bytes are queued for it, which exceeds maxSendBufferSize (" +
                                std::to_string(access_->max_send_bytes) + ")"));
   }
@@ -303,18 +289,16 @@ void Connection::collect() {
     afar_->out.clear();
     afar_->closed = true;
   } else {
-    out_.splice(afar_->out);
+    out().splice(afar_->out);
     expected_.insert(expected_.end(), afar_->expected.begin(), afar_->expected.end());
   }
   afar_->expected.clear();
 }
 
 void Connection::judge_congestion() {
-  if (access_->high_water_bytes == 0) return;
   const bool was = congested();
-  const bool is = out_.bytes() > (was ? access_->high_water_bytes / 2 : access_->high_water_bytes);
-  congested_.store(is, std::memory_order_relaxed);
-  if (!was || is) return;
+  writer_.judge_congestion();
+  if (!was || congested()) return;
   // Not from inside a call of core's.
   loop_.post([self = shared_from_this()] {
     if (!self->gone_ && !self->congested() && self->user_ != nullptr) self->user_->on_relieved(*self);
@@ -363,7 +347,7 @@ void Connection::close(std::chrono::milliseconds limit, std::function<void()> do
 
 /// Everything was sent, and the server has answered all of it.
 void Connection::check_end() {
-  if (!closing_ || gone_ || !out_.empty() || !expected_.empty()) return;
+  if (!closing_ || gone_ || !out().empty() || !expected_.empty()) return;
   wire_->shutdown_send();
   destroy(Failure(errc::closed, "closed"));
 }
@@ -381,9 +365,8 @@ void Connection::destroy(Failure why) {
   timer_->cancel();
   end_timer_->cancel();
   wire_->close();
-  out_.clear();
+  writer_.clear();
   expected_.clear();
-  congested_.store(false, std::memory_order_relaxed);
   collect();
   release();
   if (ready_) ready(&why);

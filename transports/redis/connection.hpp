@@ -1,8 +1,6 @@
 #pragma once
 // One connection to a server: commands out, many in one gathered write; replies in, each matched to its command.
 
-#include <array>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +17,7 @@
 #include "ferry/spi/loop.hpp"
 #include "transports/common/net/buffers.hpp"
 #include "transports/common/net/wire.hpp"
+#include "transports/common/net/writer.hpp"
 #include "transports/redis/options.hpp"
 #include "transports/redis/resp.hpp"
 
@@ -89,25 +88,25 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void close(std::chrono::milliseconds limit, std::function<void()> done);
 
   /// Where a command is written to; `expect` must follow for each.
-  net::OutQueue& out() noexcept { return out_; }
+  net::OutQueue& out() noexcept { return writer_.queue(); }
   /// One command was appended: its reply comes to `on_reply`. It leaves at the end of the batch, or of the loop turn.
   void expect(Expected expected) {
     expected_.push_back(expected);
     appended();
   }
   void send(std::string_view command, Expected expected) {
-    out_.append(command);
+    out().append(command);
     expect(expected);
   }
   /// For what is rarely asked.
   void ask(std::string_view command, Answer answer);
   /// Commands whose replies are of `expected.kind` all, from any thread. False if too much waits already.
   bool send_from_afar(std::string_view head, std::string& payload, std::string_view tail, Expected expected);
-  bool congested() const noexcept { return congested_.load(std::memory_order_relaxed); }
+  bool congested() const noexcept { return writer_.congested(); }
   std::size_t afar_bytes() const;
   /// False: `bytes` more would pass `maxSendBufferSize`.
   bool has_room(std::size_t bytes) const noexcept {
-    return access_->max_send_bytes == 0 || out_.bytes() + bytes <= access_->max_send_bytes;
+    return access_->max_send_bytes == 0 || writer_.queue().bytes() + bytes <= access_->max_send_bytes;
   }
   /// Holds the texts of the reply at hand.
   const net::ChunkPtr& memory() const noexcept { return reader_.memory(); }
@@ -145,11 +144,6 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void tick();
   void release();
 
-  // Not yet offered to the system, and how much of it we do not let wait for the end of the batch: both sides work at the
-  // same time then.
-  static constexpr unsigned eager_messages = 64;
-  static constexpr std::size_t eager_bytes = 16 * 1024;
-
   const spi::Loop& loop_;
   const std::shared_ptr<const Access> access_;
   std::unique_ptr<net::Wire> wire_;
@@ -171,16 +165,11 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   bool in_batch_ = false;              // of its own, or of the connection that leads it
   std::weak_ptr<Connection> follower_;
   bool flush_posted_ = false;
-  bool write_blocked_ = false;
-  std::error_code write_error_;
-  std::atomic<bool> congested_{false};
-  unsigned untried_ = 0;
-  std::uint64_t tried_ = 0;
 
   RespReader reader_;
   std::unique_ptr<char[]> room_;       // of one read
   std::string_view unfed_;             // of it, what the reader has not had
-  net::OutQueue out_;
+  net::Writer writer_;
   std::deque<Expected> expected_;
   std::deque<Answer> answers_;
 

@@ -1,9 +1,5 @@
 #include "transports/redis/options.hpp"
 
-#include <sys/un.h>
-
-#include <filesystem>
-
 #include "ferry/error.hpp"
 
 namespace ferry::redis {
@@ -87,19 +83,6 @@ constexpr Option server_table[] = {
      "queued bytes above which no more requests are taken, and streams of replies wait", 1},
 };
 
-net::Place read_place(const spi::Options& options, const std::string& directory) {
-  net::Place place;
-  place.host = options.string("host");
-  place.port = static_cast<std::uint16_t>(options.integer("port"));
-  if (!options.has("path")) return place;
-  place.path = (std::filesystem::path(directory) / options.string("path")).lexically_normal().string();
-  if (place.path.size() >= sizeof(sockaddr_un::sun_path)) {
-    spi::config_error(options.place("path"), "\"" + place.path + "\" is too long for a Unix-domain socket",
-                      "at most " + std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes are possible");
-  }
-  return place;
-}
-
 /// A list of {host, port}.
 std::vector<net::Place> read_nodes(const spi::Options& options, std::string_view name, std::uint16_t usual_port) {
   std::vector<net::Place> places;
@@ -155,7 +138,7 @@ void read_places(const spi::Options& options, const std::string& directory, Acce
     access.cluster = true;
     access.places = read_nodes(options, "nodes", 6379);
   } else if (access.sentinels.empty()) {
-    access.places.push_back(read_place(options, directory));
+    access.places.push_back(net::read_place(options, directory));
   }
   for (auto* places : {&access.places, &access.sentinels}) {
     for (net::Place& place : *places) {

@@ -71,7 +71,7 @@ const Headers& PubSubClient::request_headers(const spi::OutgoingMessage& message
     headers_.set(extension::peer_header, "1");
     return headers_;
   }
-  const auto left = time_left(message);
+  const auto left = extension::TimeoutNotice::left(message.deadline, std::chrono::steady_clock::now());
   // Within a 64th it is the same text as before: most callers wait equally long.
   if (timeout_.must_tell(left) || timeout_headers_.empty()) {
     timeout_headers_.set(extension::timeout_header, extension::TimeoutNotice::text(left));

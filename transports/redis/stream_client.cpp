@@ -35,7 +35,7 @@ void StreamClient::on_connections() {
 void StreamClient::on_lost() { requested_.clear(); }
 
 bool StreamClient::send_request(const spi::OutgoingMessage& message, Failure&) {
-  const auto left = time_left(message);
+  const auto left = extension::TimeoutNotice::left(message.deadline, std::chrono::steady_clock::now());
   add(message, left == extension::TimeoutNotice::none ? std::string() : extension::TimeoutNotice::text(left));
   requested_.emplace_back(message.id);
   commands().expect({requested, 0});

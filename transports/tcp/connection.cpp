@@ -1,7 +1,5 @@
 #include "transports/tcp/connection.hpp"
 
-#include <sys/uio.h>
-
 #include <algorithm>
 
 #include <asio/error.hpp>
@@ -11,8 +9,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t most_eager_bytes = 16 * 1024;
-constexpr std::size_t most_buffers = 64;          // of one gathered write
 constexpr auto stall_check = 100ms;               // congested so long without a byte written: read on
 constexpr auto linger_limit = 1000ms;             // for a peer to end its side after we did
 
@@ -24,12 +20,11 @@ Connection::Connection(const spi::Loop& loop, const spi::Serializer& serializer,
       serializer_(serializer),
       limits_(limits),
       text_(serializer.text()),
-      eager_bytes_(limits.high_water_bytes == 0 ? most_eager_bytes
-                                                : std::min(most_eager_bytes, limits.high_water_bytes)),
       wire_(std::move(wire)),
       timer_(loop.executor()),
       secure_(wire_->secure()),
-      reader_(text_, limits.max_buffer) {
+      reader_(text_, limits.max_buffer),
+      writer_(limits.high_water_bytes) {
   due_.fill(never);
   std::error_code ignored;
   peer_address_ = address_of(wire_->socket().remote_endpoint(ignored));
@@ -85,7 +80,6 @@ void Connection::on_read(const std::error_code& error, std::size_t bytes) {
   if (error) return destroy(Failure(plain(error), "Connection closed: " + reason(error)));
   if (state_ != State::open) return read_more();
   in_.commit(bytes);
-  if ((holds_ & held_by_drain) != 0) return;
   if (!reader_.fits(in_.unread())) {
     return fault(TcpError::packet_too_long, too_long_text(reader_.length_of(in_.unread())));
   }
@@ -189,26 +183,13 @@ void Connection::wait_for_room() {
 
 void Connection::write_now() {
   if (state_ == State::shaking_hands || state_ == State::gone) return;
-  untried_ = 0;
-  tried_ = out_.appended();
-  std::array<iovec, most_buffers> buffers;
-  while (!out_.empty() && !write_blocked_ && !write_error_) {
-    const std::size_t count = out_.gather(buffers);
-    const Wire::Written written = wire_->write({buffers.data(), count});
-    if (written.bytes != 0) out_.consume(written.bytes);
-    if (!written.error) continue;
-    if (written.error == asio::error::would_block) {
-      write_blocked_ = true;
-      ++pending_;
-      wire_->wait_writable(shared_from_this());
-    } else {
-      write_error_ = written.error;
-    }
-  }
+  if (!writer_.write(*wire_)) return;
+  ++pending_;
+  wire_->wait_writable(shared_from_this());
 }
 
 void Connection::on_writable(const std::error_code&) {
-  write_blocked_ = false;
+  writer_.unblock();
   --pending_;
   if (state_ == State::gone) return release();
   flush();   // an error shows in the next write
@@ -219,9 +200,9 @@ void Connection::flush() {
   const std::shared_ptr<Connection> alive = shared_from_this();
   collect();
   write_now();
-  if (write_error_) return destroy(Failure(write_error_, "Connection closed: " + reason(write_error_)));
+  if (const std::error_code error = writer_.error()) return destroy(Failure(error, "Connection closed: " + reason(error)));
   if (queues_too_much()) {
-    const Failure failure(TcpError::peer_not_reading, not_reading_text(out_.bytes(), limits_.max_send_bytes));
+    const Failure failure(TcpError::peer_not_reading, not_reading_text(out().bytes(), limits_.max_send_bytes));
     on_fault(failure);
     return destroy(failure);
   }
@@ -240,12 +221,12 @@ void Connection::flush() {
 void Connection::judge_congestion() {
   if (limits_.high_water_bytes == 0) return;
   const bool was = congested();
-  const bool is = out_.bytes() > (was ? limits_.high_water_bytes / 2 : limits_.high_water_bytes);
-  congested_.store(is, std::memory_order_relaxed);
-  if (reading_on_ && out_.sent() != sent_at_check_) reading_on_ = false;
+  writer_.judge_congestion();
+  const bool is = congested();
+  if (reading_on_ && out().sent() != sent_at_check_) reading_on_ = false;
   if (is && !reading_on_ && (holds_ & held_by_congestion) == 0) {
     holds_ |= held_by_congestion;
-    sent_at_check_ = out_.sent();
+    sent_at_check_ = out().sent();
     arm(stalled_write, Clock::now() + stall_check);
   } else if (was && !is) {
     reading_on_ = false;
@@ -277,7 +258,7 @@ void Connection::drain() {
     process();
     dispatch_all_ = false;
   }
-  holds_ |= held_by_drain;
+  draining_ = true;
 }
 
 void Connection::end(std::chrono::milliseconds limit, bool answers, Failure why) {
@@ -296,7 +277,7 @@ void Connection::end(std::chrono::milliseconds limit, bool answers, Failure why)
 }
 
 void Connection::check_end() {
-  if (state_ != State::ending || !out_.empty()) return;
+  if (state_ != State::ending || !out().empty()) return;
   if (answers_owed_ && owes_answers()) return;
   if (parts_gently()) return linger();
   wire_->shutdown_send();   // TLS says farewell
@@ -316,7 +297,7 @@ void Connection::destroy(Failure why) {
   if (state_ == State::gone) return;
   const std::shared_ptr<Connection> alive = shared_from_this();
   state_ = State::gone;
-  out_.clear();
+  writer_.clear();
   if (held_ != 0) on_held(std::exchange(held_, 0), 0);
   timer_->cancel();
   wire_->close();
@@ -375,8 +356,8 @@ void Connection::on_due(Due due, Clock::time_point now) {
       }
     case stalled_write:
       if (!congested() || (holds_ & held_by_congestion) == 0) return;
-      if (out_.sent() != sent_at_check_) {
-        sent_at_check_ = out_.sent();
+      if (out().sent() != sent_at_check_) {
+        sent_at_check_ = out().sent();
         return arm(stalled_write, now + stall_check);
       }
       reading_on_ = true;
@@ -387,7 +368,7 @@ void Connection::on_due(Due due, Clock::time_point now) {
         return destroy(Failure(std::error_code(ETIMEDOUT, std::system_category()), "the handshake took too long",
                                Fate::not_sent));
       }
-      if (state_ == State::ending && answers_owed_ && out_.empty()) return linger();
+      if (state_ == State::ending && answers_owed_ && out().empty()) return linger();
       if (end_reason_.detail.empty()) end_reason_ = Failure(errc::closed, "closed");
       return destroy(std::move(end_reason_));
     case due_count: return;

@@ -3,7 +3,6 @@
 // turn produced, limits, back-pressure, and an orderly end.
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +22,7 @@
 #include "transports/tcp/framing.hpp"
 #include "transports/tcp/options.hpp"
 #include "transports/common/net/wire.hpp"
+#include "transports/common/net/writer.hpp"
 
 namespace ferry::tcp {
 
@@ -54,7 +54,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   void start(std::chrono::milliseconds limit);
   /// Stops and restarts reading on somebody's behalf. Frames that are there already wait as well.
   void hold(bool held);
-  /// Dispatches the frames that are there completely, then takes no more.
+  /// Dispatches the frames that are there completely. From then on `draining`: what still comes is read, because a peer that
+  /// cancels or goes must be heard, but it is not to be taken up.
   void drain();
   /// Takes nothing any more, sends what is queued and, with `answers`, what is still owed; then ends the connection so
   /// that the peer gets all of it. At the latest after `limit`.
@@ -84,15 +85,16 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   virtual void on_gone(const Failure& why) = 0;    ///< once, the last call
 
   State state() const noexcept { return state_; }
-  OutQueue& out() noexcept { return out_; }
-  const OutQueue& out() const noexcept { return out_; }
+  bool draining() const noexcept { return draining_; }
+  OutQueue& out() noexcept { return writer_.queue(); }
+  const OutQueue& out() const noexcept { return writer_.queue(); }
   const Limits& limits() const noexcept { return limits_; }
   bool text() const noexcept { return text_; }
-  bool congested() const noexcept { return congested_.load(std::memory_order_relaxed); }
+  bool congested() const noexcept { return writer_.congested(); }
   /// After something was appended to `out()`: it leaves at the end of the batch, or of the loop turn; and before that when
   /// it is enough for the peer to begin with while we go on.
   void appended() {
-    if (++untried_ >= eager_messages || out_.appended() - tried_ >= eager_bytes_) relieve();
+    if (writer_.appended()) relieve();
     if (!in_batch_ && !flush_posted_) post_flush();
   }
   void post_flush();
@@ -110,8 +112,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   static constexpr Clock::time_point never = Clock::time_point::max();
   static constexpr std::uint8_t held_by_owner = 1;
   static constexpr std::uint8_t held_by_congestion = 2;
-  static constexpr std::uint8_t held_by_drain = 4;
-  static constexpr std::uint8_t held_by_excess = 8;
+  static constexpr std::uint8_t held_by_excess = 4;
   static constexpr std::size_t held_unit = 16 * 1024;
 
   void on_handshake(const std::error_code& error, std::string_view detail) final;
@@ -127,11 +128,11 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   void relieve();
   void write_now();
   bool queues_too_much() const noexcept {
-    return limits_.max_send_bytes != 0 && out_.bytes() > limits_.max_send_bytes;
+    return limits_.max_send_bytes != 0 && out().bytes() > limits_.max_send_bytes;
   }
   void wait_for_room();
   bool account() {
-    const std::size_t now = (in_.held() + out_.bytes()) / held_unit * held_unit;
+    const std::size_t now = (in_.held() + out().bytes()) / held_unit * held_unit;
     return now == held_ || on_held(std::exchange(held_, now), now);
   }
   void judge_congestion();
@@ -146,12 +147,6 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   const spi::Serializer& serializer_;
   const Limits limits_;
   const bool text_;
-  // Not yet offered to the system, and how much of it we do not let wait for the end of the batch. bench/: with 256 small
-  // requests in flight, 64 a write are twice as fast as one write for all, because both sides work at the same time.
-  static constexpr unsigned eager_messages = 64;
-  unsigned untried_ = 0;
-  std::uint64_t tried_ = 0;                    // bytes since the start
-  std::size_t eager_bytes_;
   std::unique_ptr<Wire> wire_;
   std::optional<asio::steady_timer> timer_;
   Address peer_address_;
@@ -164,18 +159,16 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   std::uint8_t pending_ = 0;                   // operations of the wire under way
   bool reading_ = false;                       // one of them reads
   bool dispatch_all_ = false;                  // `drain`: whatever holds us
+  bool draining_ = false;
   bool in_batch_ = false;
   bool flush_posted_ = false;
-  bool write_blocked_ = false;                 // waiting until the socket takes more
-  std::atomic<bool> congested_{false};         // the one member that other threads may look at
   bool reading_on_ = false;                    // though congested: see judge_congestion
   bool answers_owed_ = false;                  // `end` waits for them
   std::uint8_t holds_ = 0;
   FrameReader reader_;
   InBuffer in_;
-  OutQueue out_;
+  Writer writer_;                              // other threads may ask it whether it is congested
   std::size_t held_ = 0;
-  std::error_code write_error_;
   Failure end_reason_;
   std::uint64_t sent_at_check_ = 0;            // for stalled_write
   Clock::time_point last_read_ = {};

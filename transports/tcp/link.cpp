@@ -65,9 +65,7 @@ const Headers& Link::request_headers(const spi::OutgoingMessage& message) {
   const bool introduce = extensions_ && !introduced_;
   introduced_ = true;
   auto left = extension::TimeoutNotice::none;
-  if (peer_is_ferry_ && message.deadline != Clock::time_point() && message.deadline != Clock::time_point::max()) {
-    left = std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(message.deadline - batch_time()));
-  }
+  if (peer_is_ferry_) left = extension::TimeoutNotice::left(message.deadline, batch_time());
   const bool tell = peer_is_ferry_ && timeout_.must_tell(left);
   if (!introduce && !tell) return *message.headers;
   headers_ = *message.headers;

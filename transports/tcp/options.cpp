@@ -1,9 +1,6 @@
 #include "transports/tcp/options.hpp"
 
-#include <sys/un.h>
-
 #include <charconv>
-#include <filesystem>
 
 #include "ferry/error.hpp"
 
@@ -42,18 +39,10 @@ constexpr Option server_table[] = {
     {"pathMode", OptionKind::string, "", "permissions of the Unix-domain socket, in octal: \"0660\""},
 };
 
-Place read_place(const spi::Options& options, const std::string& directory) {
-  Place place;
-  place.host = options.string("host");
-  place.port = static_cast<std::uint16_t>(options.integer("port"));
+Place place_of(const spi::Options& options, const std::string& directory) {
+  Place place = net::read_place(options, directory);
   place.no_delay = options.boolean("noDelay");
   place.keep_alive = options.boolean("keepAlive");
-  if (!options.has("path")) return place;
-  place.path = (std::filesystem::path(directory) / options.string("path")).lexically_normal().string();
-  if (place.path.size() >= sizeof(sockaddr_un::sun_path)) {
-    spi::config_error(options.place("path"), "\"" + place.path + "\" is too long for a Unix-domain socket",
-                      "at most " + std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes are possible");
-  }
   return place;
 }
 
@@ -84,7 +73,7 @@ spi::OptionTable server_option_table() noexcept { return server_table; }
 ClientSettings client_settings(const spi::ClientEnvironment& environment) {
   const spi::Options& options = environment.options;
   ClientSettings settings;
-  settings.place = read_place(options, environment.directory);
+  settings.place = place_of(options, environment.directory);
   if (settings.place.port == 0 && settings.place.path.empty()) {
     spi::config_error(options.place("port"), "a client cannot connect to port 0", "give the port of the service");
   }
@@ -101,7 +90,7 @@ ClientSettings client_settings(const spi::ClientEnvironment& environment) {
 ServerSettings server_settings(const spi::ServerEnvironment& environment) {
   const spi::Options& options = environment.options;
   ServerSettings settings;
-  settings.place = read_place(options, environment.directory);
+  settings.place = place_of(options, environment.directory);
   settings.limits = read_limits(options);
   settings.limits.high_water_bytes = options.size("sendHighWaterMark");
   settings.backlog = static_cast<int>(options.integer("backlog"));

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "ferry/call.hpp"
 #include "ferry/detail/client_core.hpp"
 #include "ferry/detail/codec.hpp"
@@ -30,11 +32,16 @@ class SendOptions {
   }
   SendOptions& headers(Headers all) & { return headers_ = std::move(all), *this; }
   SendOptions&& headers(Headers all) && { return headers_ = std::move(all), std::move(*this); }
+  /// What this message's transport is asked, as NestJS's record builders do: `{{"qos", 1}, {"retain", true}}`. See the
+  /// transport's README; one that knows no such options refuses the call (`errc::unsupported`).
+  SendOptions& record(nlohmann::json options) & { return record_ = std::move(options), *this; }
+  SendOptions&& record(nlohmann::json options) && { return record_ = std::move(options), std::move(*this); }
 
  private:
   friend class Client;
   std::optional<std::chrono::milliseconds> timeout_;
   Headers headers_;
+  nlohmann::json record_;
 };
 
 /// An event that is on its way. Its outcome may be awaited (it is an `asio::awaitable<Emitted>`), blocked on, or ignored.
@@ -122,6 +129,7 @@ class Client {
     detail::Message out{std::move(pattern)};
     out.timeout = options.timeout_.value_or(timeout);
     out.headers = std::move(options.headers_);
+    out.record = std::move(options.record_);
     if constexpr (!std::is_same_v<T, detail::Nothing>) {
       if constexpr (std::is_same_v<T, Payload>) {
         if (!payload->has_value()) return out;   // an empty payload: none

@@ -13,18 +13,10 @@
 
 #include "ferry/error.hpp"
 #include "ferry/spi/loop.hpp"
+#include "transports/common/net/place.hpp"
 #include "transports/common/net/wire.hpp"
 
 namespace ferry::net {
-
-/// Where to connect to, or to listen.
-struct Place {
-  std::string host;
-  std::uint16_t port = 0;
-  std::string path;      // not empty: a Unix-domain socket instead
-  bool no_delay = true;
-  bool keep_alive = false;
-};
 
 /// Lifetime: shared with its own operations.
 /// Threads:  the client's loop. `done` is called once, never inside `start`; not after `cancel`.

@@ -15,12 +15,17 @@ class MqttContext : public TransportContext {
   static constexpr std::string_view transport_name = "mqtt";
   ~MqttContext() override;
 
+  /// Views, valid as long as the context.
   struct Packet {
     std::string_view payload;
     int qos = 0;
     bool retain = false;
     bool duplicate = false;
-    Headers user_properties;   ///< MQTT 5 only
+    // MQTT 5 only; empty where the publisher set none.
+    std::string_view content_type = {};
+    std::string_view response_topic = {};
+    std::string_view correlation_data = {};
+    Headers user_properties = {};
   };
 
   virtual std::string topic() const = 0;   ///< the concrete topic, also of a wildcard subscription

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "ferry/detail/pool.hpp"
 #include "ferry/error.hpp"
 #include "ferry/headers.hpp"
@@ -24,6 +26,7 @@ struct Message {
   std::string payload = {};
   bool has_payload = false;
   Headers headers = {};
+  nlohmann::json record = {};      ///< null: no options of its own
   std::chrono::milliseconds timeout{};
   std::exception_ptr fault = {};   ///< the payload could not be encoded
 };

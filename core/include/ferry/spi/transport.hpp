@@ -46,6 +46,7 @@ struct Capabilities {
   bool at_least_once = false;  ///< `"delivery": "at-least-once"` can be given
   bool custom_serializer = false;  ///< serializers other than json can be chosen
   bool sees_peer_loss = false;  ///< a client learns at once that its service is gone
+  bool record_options = false;  ///< a message may have options of its own (`SendOptions::record`)
   bool in_process = false;     ///< a client reaches services of its own process only
   bool broker = false;         ///< a broker stands between: calls wait for one that is away and comes back
 };
@@ -75,6 +76,7 @@ struct OutgoingMessage {
   const Headers* headers = nullptr;    ///< never null
   std::string_view id = {};            ///< plain text, unique among all clients of all processes
   std::chrono::steady_clock::time_point deadline = {};
+  const nlohmann::json* record = nullptr;   ///< the message's own options (`SendOptions::record`); null if it has none
 };
 
 /// Names an event until its outcome is reported.
