@@ -342,9 +342,9 @@ TEST_CASE("rmq: what a handler says counts") {
   CHECK(again.reaches(1));
   CHECK(redelivered);
   CHECK(peer.take("manual-graves").body == R"({"pattern":"job","data":3})");
-  const SendOptions options = SendOptions().header("rmq.messageId", "m-1").header("rmq.priority", "3").header("tenant", "acme");
+  const SendOptions options = SendOptions().record({{"messageId", "m-1"}, {"priority", 3}}).header("tenant", "acme");
   CHECK(client.send<std::string>("who", 1, options).get() == "who manual m-1 3 acme");
-  CHECK(code_of([&] { client.emit("job", 1, SendOptions().header("rmq.priority", "high")).get(); }) == errc::bad_payload);
+  CHECK(code_of([&] { client.emit("job", 1, SendOptions().record({{"priority", "high"}})).get(); }) == errc::unsupported);
   CHECK(service.stop());
   CHECK(peer.count("manual") == 0);
 }
@@ -387,7 +387,7 @@ TEST_CASE("rmq: what no queue takes is an error") {
   const Client client = caller.client("C");
   CHECK(code_of([&] { client.send<int>("no.body", 1).get(); }) == errc::no_handler);
   CHECK(client.emit("no.body", 1).get() == Emitted::confirmed);   // as NestJS has it
-  CHECK(code_of([&] { client.emit("no.body", 1, SendOptions().header("rmq.mandatory", "true")).get(); }) == errc::no_handler);
+  CHECK(code_of([&] { client.emit("no.body", 1, SendOptions().record({{"mandatory", true}})).get(); }) == errc::no_handler);
   json strict = through;
   strict["mandatory"] = true;
   Application strict_caller(client_config(options_of("", strict)));

@@ -10,8 +10,6 @@
 namespace ferry::rmq {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr unsigned most_introductions = 8;     // NestJS's services are not asked for ever
 constexpr std::size_t most_waiting_cancels = 1024;
 constexpr std::string_view number_header = "ferry-number";   // which event it is that came back
@@ -152,42 +150,44 @@ void Client::write_envelope(const spi::OutgoingMessage& message) {
 }
 
 /// The message's own come before those of the options.
-bool Client::read_headers(const Headers& headers, Failure& failure) {
+bool Client::read_headers(const spi::OutgoingMessage& message, Failure& failure) {
+  const Headers& headers = *message.headers;
   properties_ = {};
   properties_.delivery_mode = static_cast<std::uint8_t>(settings_.persistent ? 2 : 1);
-  if (headers.empty()) {
+  mandatory_ = settings_.mandatory;
+  if (headers.empty() && message.record == nullptr) {
     table_ = default_table_;
-    mandatory_ = settings_.mandatory;
     return true;
   }
+  Headers all = settings_.headers;
+  if (message.record != nullptr && !read_record(*message.record, properties_, mandatory_, all, failure)) return false;
+  for (const auto& [name, value] : headers) all.set(name, value);
   table_.clear();
-  for (const auto& [name, value] : settings_.headers) {
-    if (!headers.contains(name)) append_header(table_, name, value);
+  for (const auto& [name, value] : all) {
+    if (name.size() > most_short_text) {
+      failure = Failure(errc::bad_payload, "a header's name has 255 bytes at most: " + name.substr(0, 40) + "…", Fate::not_sent);
+      return false;
+    }
+    append_header(table_, name, value);
   }
-  Record record{settings_.mandatory};
-  if (!read_record(headers, properties_, record, table_, failure)) return false;
-  mandatory_ = record.mandatory;
   return true;
 }
 
 /// What a ferry peer may be told: see extension.hpp.
 void Client::introduce(std::chrono::steady_clock::time_point deadline) {
-  using Clock = std::chrono::steady_clock;
   if (!environment_.extensions) return;
   if (!ferry_) {
     if (introductions_++ < most_introductions) append_header(table_, extension::peer_header, "1");
     return;
   }
-  const bool forever = deadline == Clock::time_point() || deadline == Clock::time_point::max();
-  const auto left = forever ? extension::TimeoutNotice::none
-                            : std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(deadline - detail::coarse_now()));
+  const auto left = extension::TimeoutNotice::left(deadline, detail::coarse_now());
   // Within a 64th it is the same text as before: most callers wait equally long.
   if (timeout_.must_tell(left) || timeout_text_.empty()) timeout_text_ = extension::TimeoutNotice::text(left);
   append_header(table_, extension::timeout_header, timeout_text_);
 }
 
 bool Client::request(const spi::OutgoingMessage& message, Failure& failure) {
-  if (!admit(failure) || !read_headers(*message.headers, failure)) return false;
+  if (!admit(failure) || !read_headers(message, failure)) return false;
   introduce(message.deadline);
   write_envelope(message);
   properties_.headers = table_;
@@ -200,7 +200,7 @@ bool Client::request(const spi::OutgoingMessage& message, Failure& failure) {
 }
 
 bool Client::emit(const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure) {
-  if (!admit(failure) || !read_headers(*message.headers, failure)) return false;
+  if (!admit(failure) || !read_headers(message, failure)) return false;
   write_envelope(message);
   if (mandatory_) append_header(table_, number_header, std::to_string(unconfirmed_.next()));
   properties_.headers = table_;

@@ -58,7 +58,7 @@ class Client final : public spi::ClientTransport, private ConnectionUser {
   bool admit(Failure& failure) const;
   Publication destination(const Pattern& pattern) const;
   void write_envelope(const spi::OutgoingMessage& message);
-  bool read_headers(const Headers& headers, Failure& failure);
+  bool read_headers(const spi::OutgoingMessage& message, Failure& failure);
   void introduce(std::chrono::steady_clock::time_point deadline);
   void take_confirmation(const Method& method);
   void take_reply(Content& content);

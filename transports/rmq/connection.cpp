@@ -1,7 +1,5 @@
 #include "transports/rmq/connection.hpp"
 
-#include <sys/uio.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -15,7 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t most_buffers = 64;          // of one gathered write
 constexpr int most_silences = 4;                  // halves of the heartbeat's interval
 constexpr std::size_t pool_page = 4096;
 
@@ -28,7 +25,8 @@ Connection::Connection(const spi::Loop& loop, std::shared_ptr<const Access> acce
       target_(target),
       wire_(std::move(wire)),
       timer_(loop.executor()),
-      end_timer_(loop.executor()) {
+      end_timer_(loop.executor()),
+      writer_(access_->high_water_bytes) {
   init_amqp_pool(&pool_, pool_page);
 }
 
@@ -54,7 +52,7 @@ void Connection::on_handshake(const std::error_code& error, std::string_view det
     return destroy(Failure(net::plain(error), std::string("TLS handshake failed: ").append(detail), Fate::not_sent));
   }
   open_ = true;
-  out_.append(protocol_header);
+  out().append(protocol_header);
   flush();
   if (!gone_) read_more();
 }
@@ -212,7 +210,7 @@ bool Connection::send_method(std::uint16_t channel, amqp_method_number_t id, voi
   if (gone_) return true;
   frames_.clear();
   if (!append_method(frames_, channel, id, decoded)) return false;
-  out_.append(frames_);
+  out().append(frames_);
   appended();
   return true;
 }
@@ -226,10 +224,10 @@ bool Connection::publish(std::uint16_t channel, const Publication& message, std:
                                                        std::to_string(access_->max_message_bytes) + ")", Fate::not_sent);
     return false;
   }
-  if (access_->max_send_bytes != 0 && out_.bytes() + body > access_->max_send_bytes) {
+  if (access_->max_send_bytes != 0 && out().bytes() + body > access_->max_send_bytes) {
     failure = Failure(errc::overloaded,
                       name() + (blocked_ ? " has blocked this connection: " : " does not read fast enough: ") +
-                          std::to_string(out_.bytes()) + " bytes are queued for it, and " + std::to_string(body) +
+                          std::to_string(out().bytes()) + " bytes are queued for it, and " + std::to_string(body) +
                           " more exceed maxSendBufferSize (" + std::to_string(access_->max_send_bytes) + ")",
                       Fate::not_sent);
     return false;
@@ -249,7 +247,7 @@ bool Connection::publish(std::uint16_t channel, const Publication& message, std:
     if (body != 0) append_body_head(frames_, channel, body);
     last_.assign(tail);
     if (body != 0) last_ += frame_end;
-    out_.append(frames_, head, payload, last_);
+    out().append(frames_, head, payload, last_);
   } else {
     std::string whole;
     whole.reserve(body);
@@ -260,14 +258,14 @@ bool Connection::publish(std::uint16_t channel, const Publication& message, std:
       append_body_head(frames_, channel, part.size());
       frames_.append(part) += frame_end;
     }
-    out_.append({}, {}, frames_, {});
+    out().append({}, {}, frames_, {});
   }
   appended();
   return true;
 }
 
 void Connection::appended() {
-  if (++untried_ >= eager_messages || out_.appended() - tried_ >= eager_bytes) {
+  if (writer_.appended()) {
     write_now();
     judge_congestion();
   }
@@ -284,29 +282,13 @@ void Connection::post_flush() {
 
 void Connection::write_now() {
   if (!open_ || gone_) return;
-  untried_ = 0;
-  tried_ = out_.appended();
-  std::array<iovec, most_buffers> buffers;
-  while (!out_.empty() && !write_blocked_ && !write_error_) {
-    const std::size_t count = out_.gather(buffers);
-    const net::Wire::Written written = wire_->write({buffers.data(), count});
-    if (written.bytes != 0) {
-      out_.consume(written.bytes);
-      written_ = true;
-    }
-    if (!written.error) continue;
-    if (written.error == asio::error::would_block) {
-      write_blocked_ = true;
-      ++pending_;
-      wire_->wait_writable(shared_from_this());
-    } else {
-      write_error_ = written.error;
-    }
-  }
+  if (!writer_.write(*wire_)) return;
+  ++pending_;
+  wire_->wait_writable(shared_from_this());
 }
 
 void Connection::on_writable(const std::error_code&) {
-  write_blocked_ = false;
+  writer_.unblock();
   --pending_;
   if (gone_) return release();
   flush();   // an error shows in the next write
@@ -317,18 +299,17 @@ void Connection::flush() {
   const std::shared_ptr<Connection> alive = shared_from_this();
   write_now();
   // What the broker said before it hung up is still to be read: that says more than a broken pipe.
-  if (write_error_ && (held_ || write_error_.value() != EPIPE)) {
-    return destroy(Failure(write_error_, "Connection closed: " + net::reason(write_error_)));
+  const std::error_code error = writer_.error();
+  if (error && (held_ || error.value() != EPIPE)) {
+    return destroy(Failure(error, "Connection closed: " + net::reason(error)));
   }
   judge_congestion();
 }
 
 void Connection::judge_congestion() {
-  if (access_->high_water_bytes == 0) return;
   const bool was = congested();
-  const bool is = out_.bytes() > (was ? access_->high_water_bytes / 2 : access_->high_water_bytes);
-  congested_.store(is, std::memory_order_relaxed);
-  if (!was || is) return;
+  writer_.judge_congestion();
+  if (!was || congested()) return;
   // Not from inside a call of core's.
   loop_.post([self = shared_from_this()] {
     if (!self->gone_ && !self->congested() && self->user_ != nullptr) self->user_->on_relieved(*self);
@@ -345,14 +326,14 @@ void Connection::beat() {
                                                  std::to_string(beat_interval_.count() * most_silences) + " ms (heartbeat)"));
   }
   heard_ = false;
-  if (!written_ && out_.empty()) {
+  if (out().sent() == written_ && out().empty()) {
     std::string frame;
     append_heartbeat(frame);
-    out_.append(frame);
+    out().append(frame);
     flush();
     if (gone_) return;
   }
-  written_ = false;
+  written_ = out().sent();
   timer_->expires_after(beat_interval_);
   timer_->async_wait([self = shared_from_this()](const std::error_code& cancelled) {
     if (!cancelled && !self->gone_) self->beat();
@@ -385,8 +366,7 @@ void Connection::destroy(Failure why) {
   timer_->cancel();
   end_timer_->cancel();
   wire_->close();
-  out_.clear();
-  congested_.store(false, std::memory_order_relaxed);
+  writer_.clear();
   release();
   if (ready_) ready(&why);
   else if (user_ != nullptr) std::exchange(user_, nullptr)->on_gone(*this, why);

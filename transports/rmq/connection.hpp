@@ -2,7 +2,6 @@
 // One connection to a broker: frames out, many in one gathered write; methods and messages in, as they come.
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +17,7 @@
 #include "ferry/spi/loop.hpp"
 #include "transports/common/net/buffers.hpp"
 #include "transports/common/net/wire.hpp"
+#include "transports/common/net/writer.hpp"
 #include "transports/rmq/content.hpp"
 #include "transports/rmq/frame.hpp"
 #include "transports/rmq/options.hpp"
@@ -78,7 +78,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   /// A message whose body is head, payload and tail; takes a large payload over. False, with `failure` set, if it was not taken.
   bool publish(std::uint16_t channel, const Publication& message, std::string_view head, std::string& payload,
                std::string_view tail, Failure& failure);
-  bool congested() const noexcept { return congested_.load(std::memory_order_relaxed); }
+  bool congested() const noexcept { return writer_.congested(); }
   bool blocked() const noexcept { return blocked_; }
 
   /// Stops and restarts reading on somebody's behalf. What was read already waits as well.
@@ -111,11 +111,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void judge_congestion();
   void beat();
   void release();
-
-  // Not yet offered to the system, and how much of it we do not let wait for the end of the batch: both sides work at the
-  // same time then.
-  static constexpr unsigned eager_messages = 64;
-  static constexpr std::size_t eager_bytes = 16 * 1024;
+  net::OutQueue& out() noexcept { return writer_.queue(); }
 
   const spi::Loop& loop_;
   const std::shared_ptr<const Access> access_;
@@ -135,24 +131,19 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   bool held_ = false;
   bool in_batch_ = false;
   bool flush_posted_ = false;
-  bool write_blocked_ = false;
-  std::error_code write_error_;
-  std::atomic<bool> congested_{false};
-  unsigned untried_ = 0;
-  std::uint64_t tried_ = 0;
 
   std::size_t frame_max_ = 128 * 1024;
   net::InBuffer in_;
   std::size_t needed_ = 0;             // unread bytes of which a frame may be made
   amqp_pool_t pool_{};                 // of the method at hand
   std::array<ContentReader, most_channels + 1> contents_;   // a channel's message under way
-  net::OutQueue out_;
+  net::Writer writer_;
   std::string frames_;                 // reused for every message
   std::string last_;
 
   std::chrono::milliseconds beat_interval_{};
   bool heard_ = false;                 // since the last beat
-  bool written_ = false;
+  std::uint64_t written_ = 0;          // bytes, until the last beat
   int silences_ = 0;
 };
 

@@ -21,6 +21,7 @@ constexpr spi::Capabilities default_capabilities{
     .no_handler_reply = true,
     .at_least_once = true,
     .custom_serializer = true,
+    .record_options = true,
     .broker = true,
 };
 

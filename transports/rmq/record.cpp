@@ -1,11 +1,14 @@
 #include "transports/rmq/record.hpp"
 
-#include <charconv>
+#include <algorithm>
+#include <limits>
 
 #include "transports/rmq/frame.hpp"
 
 namespace ferry::rmq {
 namespace {
+
+using nlohmann::json;
 
 using TextMember = std::optional<std::string_view> Properties::*;
 constexpr std::pair<std::string_view, TextMember> texts[] = {
@@ -16,65 +19,67 @@ constexpr std::pair<std::string_view, TextMember> texts[] = {
 };
 
 template <class T>
-bool read_number(std::string_view text, T& value) {
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+bool read_number(const json& value, std::optional<T>& number) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > std::numeric_limits<T>::max()) return false;
+  number = value.get<T>();
+  return true;
 }
 
-bool read_flag(std::string_view text, bool& value) {
-  value = text == "true";
-  return value || text == "false";
+const char* read_headers(const json& value, Headers& headers) {
+  if (!value.is_object()) return "an object of texts";
+  for (const auto& [name, text] : value.items()) {
+    if (!text.is_string()) return "an object of texts";
+    headers.set(name, text.get_ref<const std::string&>());
+  }
+  return nullptr;
+}
+
+const char* read_text(std::string_view name, const json& value, std::optional<std::string_view>& text) {
+  if (!value.is_string()) return "a text";
+  const std::string& given = value.get_ref<const std::string&>();
+  if (given.size() > most_short_text) return "255 bytes at most";
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (name == "expiration" && (given.empty() || !std::all_of(given.begin(), given.end(), is_digit))) {
+    return "a text of milliseconds: \"60000\"";
+  }
+  text = given;
+  return nullptr;
 }
 
 /// Null, or what the value should be.
-const char* take(std::string_view name, std::string_view value, Properties& properties, Record& record) {
+const char* take(const std::string& name, const json& value, Properties& properties, bool& mandatory, Headers& headers) {
   for (const auto& [text, member] : texts) {
-    if (name != text) continue;
-    if (value.size() > most_short_text) return "255 bytes at most";
-    std::uint64_t number = 0;
-    if (name == "expiration" && !read_number(value, number)) return "a number of milliseconds";
-    properties.*member = value;
+    if (name == text) return read_text(name, value, properties.*member);
+  }
+  if (name == "headers") return read_headers(value, headers);
+  if (name == "priority") return read_number(value, properties.priority) ? nullptr : "a number from 0 to 255";
+  if (name == "timestamp") return read_number(value, properties.timestamp) ? nullptr : "a number of seconds since 1970";
+  if (name == "deliveryMode") {
+    if (value != 1 && value != 2) return "1 or 2";
+    properties.delivery_mode = value.get<std::uint8_t>();
     return nullptr;
   }
-  if (name == "priority") {
-    std::uint8_t priority = 0;
-    if (!read_number(value, priority)) return "a number from 0 to 255";
-    properties.priority = priority;
-  } else if (name == "timestamp") {
-    std::uint64_t timestamp = 0;
-    if (!read_number(value, timestamp)) return "a number of seconds since 1970";
-    properties.timestamp = timestamp;
-  } else if (name == "deliveryMode") {
-    if (value != "1" && value != "2") return "1 or 2";
-    properties.delivery_mode = static_cast<std::uint8_t>(value.front() - '0');
-  } else if (name == "persistent") {
-    bool persistent = false;
-    if (!read_flag(value, persistent)) return "true or false";
-    properties.delivery_mode = static_cast<std::uint8_t>(persistent ? 2 : 1);
-  } else if (name == "mandatory") {
-    if (!read_flag(value, record.mandatory)) return "true or false";
-  } else {
-    return "no publish option: there are priority, expiration, persistent, deliveryMode, mandatory, messageId, timestamp, "
-           "type, userId, appId, contentType and contentEncoding";
+  if (name != "persistent" && name != "mandatory") {
+    return "left out: there are headers, priority, expiration, persistent, deliveryMode, mandatory, messageId, timestamp, type, "
+           "userId, appId, contentType and contentEncoding";
   }
+  if (!value.is_boolean()) return "true or false";
+  if (name == "mandatory") mandatory = value.get<bool>();
+  else properties.delivery_mode = static_cast<std::uint8_t>(value.get<bool>() ? 2 : 1);
   return nullptr;
 }
 
 }  // namespace
 
-bool read_record(const Headers& headers, Properties& properties, Record& record, std::string& table, Failure& failure) {
-  for (const auto& [name, value] : headers) {
-    if (name.size() > most_short_text) {
-      failure = Failure(errc::bad_payload, "a header's name has 255 bytes at most: " + name.substr(0, 40) + "…", Fate::not_sent);
-      return false;
-    }
-    if (!name.starts_with(record_prefix)) {
-      append_header(table, name, value);
-      continue;
-    }
-    const char* const wrong = take(std::string_view(name).substr(record_prefix.size()), value, properties, record);
+bool read_record(const json& record, Properties& properties, bool& mandatory, Headers& headers, Failure& failure) {
+  if (!record.is_object()) {
+    failure = Failure(errc::unsupported, "the record is no object of publish options", Fate::not_sent);
+    return false;
+  }
+  for (const auto& [name, value] : record.items()) {
+    const char* const wrong = take(name, value, properties, mandatory, headers);
     if (wrong == nullptr) continue;
-    failure = Failure(errc::bad_payload, "the header " + name + " with the value \"" + value + "\": this must be " + wrong, Fate::not_sent);
+    failure = Failure(errc::unsupported, "the record's option \"" + name + "\" must be " + wrong, Fate::not_sent);
     return false;
   }
   return true;

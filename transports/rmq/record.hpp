@@ -1,9 +1,7 @@
 #pragma once
-// A message's own publish options: what NestJS's RmqRecordBuilder sets, as headers named "rmq.…".
+// A message's own publish options: what NestJS's RmqRecordBuilder sets.
 
-#include <cstdint>
-#include <string>
-#include <string_view>
+#include <nlohmann/json.hpp>
 
 #include "ferry/error.hpp"
 #include "ferry/headers.hpp"
@@ -11,15 +9,8 @@
 
 namespace ferry::rmq {
 
-inline constexpr std::string_view record_prefix = "rmq.";
-
-/// What headers say beside the properties.
-struct Record {
-  bool mandatory = false;
-};
-
-/// Reads a caller's headers: those named "rmq.…" go to `properties` (as views of `headers`) and `record`, the others are
-/// appended to `table`. False, with `failure` set, for one that does not exist, or a value that cannot be.
-bool read_record(const Headers& headers, Properties& properties, Record& record, std::string& table, Failure& failure);
+/// Reads `SendOptions::record`: properties as views of it; `headers` of it are added to `headers`. False, with `failure`
+/// set, for an option that does not exist, or a value that cannot be.
+bool read_record(const nlohmann::json& record, Properties& properties, bool& mandatory, Headers& headers, Failure& failure);
 
 }  // namespace ferry::rmq

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import { readFileSync } from 'node:fs';
 import { headers as natsHeaders } from '@nats-io/transport-node';
-import { NatsRecordBuilder } from '@nestjs/microservices';
+import { NatsRecordBuilder, RmqRecordBuilder } from '@nestjs/microservices';
 import {
   casesOf, connectionOptions, decodeUndefined, encodeError, encodeUndefined, makeClient, numberOf, printLine, readArguments, run,
 } from './common.mjs';
@@ -25,8 +25,9 @@ function takeSingleCase(args) {
   return { name: flag.slice(2), kind: flag === '--emit' ? 'emit' : 'send', pattern: JSON.parse(pattern), data: JSON.parse(data) };
 }
 
-/** NATS headers travel in a record around the payload. */
-function withHeaders(data, headers) {
+/** Headers and publish options travel in a record around the payload. */
+function withHeaders(data, headers, record) {
+  if (record !== undefined) return new RmqRecordBuilder(data).setOptions(record).build();
   if (headers === undefined) return data;
   const all = natsHeaders();
   for (const [name, value] of Object.entries(headers)) all.set(name, value);
@@ -45,7 +46,7 @@ function observe(client, testCase, timeout) {
       subscription?.unsubscribe();
       finish({ completed: false, timeout: true });
     }, testCase.timeoutMs ?? timeout);
-    const data = withHeaders(decodeUndefined(testCase.data), testCase.headers);
+    const data = withHeaders(decodeUndefined(testCase.data), testCase.headers, testCase.record);
     const source = testCase.kind === 'emit' ? client.emit(testCase.pattern, data) : client.send(testCase.pattern, data);
     const subscription = source.subscribe({
       next: (value) => emitted.push(encodeUndefined(value)),
