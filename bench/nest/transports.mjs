@@ -4,6 +4,7 @@ import { Transport } from '@nestjs/microservices';
 const transports = {
   tcp: (port) => ({ transport: Transport.TCP, options: { host: '127.0.0.1', port } }),
   redis: (port) => ({ transport: Transport.REDIS, options: { host: '127.0.0.1', port } }),
+  rmq: (port) => ({ transport: Transport.RMQ, options: { urls: [`amqp://127.0.0.1:${port}`], queue: 'bench' } }),
   nats: (port) => ({ transport: Transport.NATS, options: { servers: [`nats://127.0.0.1:${port}`] } }),
 };
 
@@ -13,6 +14,6 @@ export const at = (transport, port) => transports[transport](port);
 export async function ready(transport, driver) {
   if (transport === 'tcp') return driver.address().port;
   if (transport === 'nats') await driver.flush();
-  else await driver[1].ping();   // the connection that subscribes
+  else if (transport === 'redis') await driver[1].ping();   // the connection that subscribes
   return undefined;
 }
