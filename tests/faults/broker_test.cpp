@@ -88,6 +88,17 @@ TEST_CASE("NATS is killed and comes back with its streams") {
   }
 }
 
+TEST_CASE("RabbitMQ is one process, reached by calls, and comes back") {
+  Broker broker("rabbitmq");
+  CHECK(broker.url() == "amqp://127.0.0.1:" + std::to_string(broker.port()));
+  broker.tell("rabbit_vhost add [<<\"kept\">>,<<\"tests\">>]");
+  broker.kill();
+  CHECK_FALSE(is_open(broker.port()));
+  broker.start();
+  broker.tell("rabbit_vhost delete [<<\"kept\">>,<<\"tests\">>]");   // fails if it is not there
+  CHECK_THROWS(broker.tell("no_such_module call []"));
+}
+
 TEST_CASE("a broker that cannot start says why") {
   CHECK_THROWS_WITH(Broker("redis", "maxmemory plenty"), Catch::Contains("ended at once") && Catch::Contains("maxmemory"));
   CHECK_THROWS_WITH(Broker("nats", "port: {"), Catch::Contains("ended at once"));
