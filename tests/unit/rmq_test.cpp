@@ -108,7 +108,7 @@ TEST_CASE("rmq: frames come whole, in pieces, or not at all", "[rmq]") {
   empty_amqp_pool(&pool);
   REQUIRE(rmq::read_frame(all, 4096, frame, needed) == rmq::FrameStep::frame);
   CHECK(frame.type == AMQP_FRAME_HEARTBEAT);
-  for (const std::string broken : {std::string("AMQP\0\0\x09\x01", 8), std::string("\x01\0\0\xff\0\0\0", 7), std::string("\x08\0\0\0\0\0\0X", 8)}) {
+  for (const std::string& broken : {std::string("AMQP\0\0\x09\x01", 8), std::string("\x01\0\0\xff\0\0\0", 7), std::string("\x08\0\0\0\0\0\0X", 8)}) {
     std::string_view view = broken;
     CHECK(rmq::read_frame(view, 4096, frame, needed) == rmq::FrameStep::broken);
   }
@@ -161,7 +161,7 @@ TEST_CASE("rmq: headers that are no text, and tables that are damaged or too dee
   }
   CHECK(rmq::headers_of(deep).size() == 1);   // and no stack is used up
   rmq::Properties properties;
-  for (const std::string& bad : {""s, "\x80"s, "\x80\0"s, "\x80\0\x05abc"s, "\0\x01\0"s, "\x20\0\0\0\0\x09"s}) {
+  for (const std::string& bad : {""s, "\x80"s, "\x80\0"s, "\x80\0\x05" "abc"s, "\0\x01\0"s, "\x20\0\0\0\0\x09"s}) {
     CHECK_FALSE(rmq::read_properties(bad, properties));
   }
 }
