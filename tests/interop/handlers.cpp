@@ -190,6 +190,23 @@ void add_mqtt(Application& app, const std::function<void(json)>& heard) {
                json{{"qos", 2}});
 }
 
+void add_rmq(Application& app, const std::function<void(json)>& heard) {
+  add_wildcards(app, heard, &RmqContext::routing_key);
+  app.on_message("deep.#", [](RmqContext& context) { return context.routing_key(); });
+  app.on_message("properties", [](RmqContext& context) {
+    const RmqContext::Properties& p = context.properties();
+    json headers = json::object();
+    for (const auto& [name, value] : p.headers) headers[name] = value;
+    return json{{"pattern", context.pattern()}, {"headers", headers}, {"priority", p.priority.value_or(0)},
+                {"messageId", p.message_id}, {"deliveryMode", p.delivery_mode.value_or(0)}};
+  });
+  app.on_event("at.second", [heard](Payload data, RmqContext& context) {
+    if (!context.redelivered()) return context.nack(true);
+    context.ack();
+    heard(event_line("second", data));
+  });
+}
+
 json config_of(const char* role, const char* name, json options) {
   return {{role, {{name, {{"transport", transport()}, {"options", std::move(options)}}}}}};
 }
@@ -203,6 +220,7 @@ void add_nest_handlers(Application& app, const std::function<void(json)>& heard)
   add_events(app, heard);
   if (transport() == "redis") add_wildcards(app, heard, &RedisContext::channel);
   if (transport() == "mqtt") add_mqtt(app, heard);
+  if (transport() == "rmq") add_rmq(app, heard);
   if (transport() == "nats") {
     add_wildcards(app, heard, &NatsContext::subject);
     add_nats(app, heard);

@@ -36,11 +36,14 @@ struct Kind {
   std::string_view hears;   // how its answer begins; empty: it is enough to be let in
 };
 
+using namespace std::string_view_literals;
+
 constexpr std::array kinds{
     Kind{"redis", "redis", "PING\r\n", "+PONG"},
     Kind{"nats", "nats", "", "INFO"},
     // Its answer, because it forgets a SIGTERM that comes when it listens and does not work yet.
     Kind{"mosquitto", "mqtt", std::string_view("\x10\x0c\0\4MQTT\4\2\0\0\0\0", 14), "\x20\x02"},
+    Kind{"rabbitmq", "amqp", "AMQP\0\0\x09\x01"sv, "\x01"},
 };
 
 const Kind& kind_of(std::string_view name) {
@@ -111,7 +114,8 @@ bool Broker::answers() const {
   const ssize_t size = recv(socket.native_handle(), answer.data(), answer.size(), 0);
   if (size <= 0) return size == 0 || errno == ECONNRESET;   // it wants TLS: it is up
   const std::string_view said(answer.data(), static_cast<std::size_t>(size));
-  return said.starts_with(kind.hears) || said.starts_with("-NOAUTH");   // it has passwords: it is up
+  // It has passwords, or alerts us that this is no TLS: it is up.
+  return said.starts_with(kind.hears) || said.starts_with("-NOAUTH") || said.front() == '\x15';
 }
 
 void Broker::start() {
@@ -132,11 +136,20 @@ void Broker::start() {
     }
     log_written.wait(process_->pid(), left);
   }
+  running_ = true;
 }
 
 void Broker::end(int signal) {
+  running_ = false;
   process_->signal(signal);
   process_->wait();
+}
+
+void Broker::tell(const std::string& call) const {
+  const std::string port = directory_.read(name_ + "/dist-port");
+  Process told({"/usr/bin/env", "erl_call", "-address", "127.0.0.1:" + port.substr(0, port.find('\n')), "-c", "ferry", "-a", call});
+  const Finished finished = told.wait();
+  if (finished.code != 0) throw std::runtime_error("RabbitMQ did not take " + call + ": " + finished.err + finished.out);
 }
 
 void Broker::kill() { end(SIGKILL); }

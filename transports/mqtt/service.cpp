@@ -255,7 +255,7 @@ void Service::meet(MqttDelivery& delivery) {
     if (each.text == extension::peer_header) asks = true;
     if (each.text == extension::timeout_header) {
       ferry = true;
-      timeout = extension::TimeoutNotice::parse(each.value);
+      timeout = extension::TimeoutNotice::parse(each.value).value_or(extension::TimeoutNotice::none);
     }
   }
   if (!raw.empty()) {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import { readFileSync } from 'node:fs';
 import { headers as natsHeaders } from '@nats-io/transport-node';
-import { MqttRecordBuilder, NatsRecordBuilder } from '@nestjs/microservices';
+import { MqttRecordBuilder, NatsRecordBuilder, RmqRecordBuilder } from '@nestjs/microservices';
 import {
   casesOf, connectionOptions, decodeUndefined, encodeError, encodeUndefined, makeClient, numberOf, printLine, readArguments, run,
 } from './common.mjs';
@@ -34,6 +34,7 @@ function withRecord(transport, data, { headers, record }) {
     if (record?.retain !== undefined) builder.setRetain(record.retain);
     return builder.build();
   }
+  if (transport === 'rmq') return new RmqRecordBuilder(data).setOptions({ ...(headers && { headers }), ...record }).build();
   const all = natsHeaders();
   for (const [name, value] of Object.entries(headers)) all.set(name, value);
   return new NatsRecordBuilder(data).setHeaders(all).build();

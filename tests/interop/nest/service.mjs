@@ -10,8 +10,6 @@ import { brokerOptions, connectionOptions, numberOf, printLine, readArguments, r
 
 const values = readArguments({
   ...connectionOptions,
-  queue: { type: 'string' },
-  wildcards: { type: 'boolean' },
   name: { type: 'string', default: 'nest' },
 });
 
@@ -162,6 +160,7 @@ if (values.transport !== 'tcp') {
     redis: (rpcContext) => rpcContext.getChannel(),
     nats: (rpcContext) => rpcContext.getSubject(),
     mqtt: (rpcContext) => rpcContext.getTopic(),
+    rmq: (rpcContext) => rpcContext.getMessage().fields.routingKey,
   }[values.transport];
   const [wild, seenWild] = values.transport === 'mqtt' ? ['wild/+/get', 'wild/+/seen'] : ['wild.*.get', 'wild.*.seen'];
   const both = (target, name) => {
@@ -189,6 +188,25 @@ if (values.transport === 'nats') {
   register((rpcContext) => saw('headers', headersOf(rpcContext)), [EventPattern('headers.event'), context]);
   message('deep.>', (rpcContext) => rpcContext.getSubject(), context);
 }
+if (values.transport === 'rmq') {
+  const withContext = (target, name) => {
+    Payload()(target, name, 0);
+    Ctx()(target, name, 1);
+  };
+  const acknowledge = (rpcContext) => values['manual-ack'] && rpcContext.getChannelRef().ack(rpcContext.getMessage());
+  message('properties', (data, rpcContext) => {
+    acknowledge(rpcContext);
+    const { headers, priority, messageId, deliveryMode } = rpcContext.getMessage().properties;
+    return { pattern: rpcContext.getPattern(), headers, priority, messageId, deliveryMode };
+  }, withContext);
+  message('deep.#', (data, rpcContext) => rpcContext.getMessage().fields.routingKey, withContext);
+  register((data, rpcContext) => {
+    const { redelivered } = rpcContext.getMessage().fields;
+    if (!redelivered) return rpcContext.getChannelRef().nack(rpcContext.getMessage());
+    acknowledge(rpcContext);
+    saw('second', data);
+  }, [EventPattern('at.second'), withContext]);
+}
 
 /** Redis listens to names or to globs; NATS takes a queue group. */
 function serviceOptions() {
@@ -196,6 +214,7 @@ function serviceOptions() {
   if (!broker) return undefined;
   if (values.wildcards) broker.options.wildcards = true;
   if (values.queue !== undefined) broker.options.queue = values.queue;
+  if (values['manual-ack']) Object.assign(broker.options, { noAck: false, prefetchCount: 1 });
   return broker;
 }
 
@@ -203,6 +222,7 @@ function serviceOptions() {
 async function subscribed(driver) {
   if (values.transport === 'mqtt') return driver.subscribeAsync('nobody/needs/this');   // confirmed after all before it
   if (values.transport === 'nats') return driver.flush();
+  if (values.transport === 'rmq') return;   // Nest waits for this one
   const [, subscriber] = driver;
   await subscriber.ping();
 }
