@@ -91,11 +91,12 @@ TEST_CASE("NATS is killed and comes back with its streams") {
 TEST_CASE("RabbitMQ is one process, reached by calls, and comes back") {
   Broker broker("rabbitmq");
   CHECK(broker.url() == "amqp://127.0.0.1:" + std::to_string(broker.port()));
-  broker.tell("rabbit_vhost add [<<\"kept\">>,<<\"tests\">>]");
+  broker.tell("mnesia create_table [kept,[{disc_copies,[ferry@localhost]}]]");
   broker.kill();
   CHECK_FALSE(is_open(broker.port()));
   broker.start();
-  broker.tell("rabbit_vhost delete [<<\"kept\">>,<<\"tests\">>]");   // fails if it is not there
+  CHECK_NOTHROW(broker.tell("mnesia table_info [kept,disc_copies]"));
+  CHECK_THROWS(broker.tell("mnesia table_info [never,disc_copies]"));
   CHECK_THROWS(broker.tell("no_such_module call []"));
 }
 
