@@ -147,11 +147,13 @@ void Broker::end(int signal) {
   process_->wait();
 }
 
-void Broker::tell(const std::string& call) const {
+std::string Broker::tell(const std::string& call) const {
   const std::string port = directory_.read(name_ + "/dist-port");
   Process told({"/usr/bin/env", "erl_call", "-address", "127.0.0.1:" + port.substr(0, port.find('\n')), "-c", "ferry", "-a", call});
   const Finished finished = told.wait();
-  if (finished.code != 0) throw std::runtime_error("RabbitMQ did not take " + call + ": " + finished.err + finished.out);
+  const bool failed = finished.code != 0 || finished.out.find("'EXIT'") != std::string::npos;
+  if (failed) throw std::runtime_error("RabbitMQ did not take " + call + ": " + finished.err + finished.out);
+  return finished.out;
 }
 
 void Broker::kill() { end(SIGKILL); }
