@@ -21,6 +21,8 @@ class Gate {
   void stall(bool stalled);      ///< bytes stay where they are
   void piece(std::size_t bytes);  ///< passes bytes on in pieces of at most this many; 0: as they come
   std::size_t connections() const;   ///< so far
+  /// Waits until so many bytes more have passed in each direction; false if they do not in time.
+  bool carries(std::size_t bytes) const;
 
  private:
   struct Impl;
