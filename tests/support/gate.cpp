@@ -51,6 +51,8 @@ class Link : public std::enable_shared_from_this<Link> {
       socket->set_option(asio::socket_base::linger(true, 0), ignored);   // a reset, not a farewell
       socket->close(ignored);
     }
+    up_.waiting = nullptr;   // it holds us
+    down_.waiting = nullptr;
   }
   void go_on() {
     up_.go_on();
@@ -109,13 +111,13 @@ struct Gate::Impl {
   Settings settings;
   Watched<Traffic> traffic;
   std::set<std::shared_ptr<Link>> links;
-  std::atomic<std::size_t> count{0};
+  Counter accepted;
   std::thread thread;
 
   void accept() {
     acceptor.async_accept([this](std::error_code error, tcp::socket socket) {
       if (error) return;
-      ++count;
+      accepted.add();
       auto link = std::make_shared<Link>(std::move(socket), context, settings, traffic);
       links.insert(link);
       link->start(target);
@@ -167,7 +169,9 @@ void Gate::piece(std::size_t bytes) {
   asio::post(impl_->context, [this, bytes] { impl_->settings.piece = bytes; });
 }
 
-std::size_t Gate::connections() const { return impl_->count; }
+int Gate::accepted() const { return impl_->accepted.get(); }
+
+bool Gate::accepts(int connections) const { return impl_->accepted.reaches(connections); }
 
 bool Gate::carries(std::size_t bytes) const {
   const Traffic before = impl_->traffic.get();
