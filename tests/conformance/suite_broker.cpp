@@ -385,7 +385,7 @@ TEST_CASE("a service stops while its broker does not answer") {
   REQUIRE(world.service_gate()->accepts(before + 1));   // the next attempt is under way
   const auto begin = Clock::now();
   CHECK(world.stop_service());
-  CHECK(Clock::now() - begin < 5s);
+  CHECK(Clock::now() - begin < 15s);   // at once, or with shutdownTimeout: a library that connects may not be interruptible
   set_log_level(LogLevel::error);
 }
 
