@@ -125,18 +125,29 @@ TEST_CASE("live deliveries: a cancel that overtook its request counts") {
 
 TEST_CASE("early cancels: the latest are kept, and no long id") {
   EarlyCancels cancels;
-  for (std::size_t i = 0; i < EarlyCancels::most; ++i) cancels.add(number(i));
-  cancels.add(number(7));   // is there
-  CHECK(cancels.contains(number(0)));
-  cancels.add("new");
-  CHECK_FALSE(cancels.contains(number(0)));
-  CHECK(cancels.contains(number(1)));
-  CHECK(cancels.contains("new"));
+  const EarlyCancels::Time now{};
+  for (std::size_t i = 0; i < EarlyCancels::most; ++i) cancels.add(number(i), now);
+  cancels.add(number(7), now);   // is there
+  CHECK(cancels.contains(number(0), now));
+  cancels.add("new", now);
+  CHECK_FALSE(cancels.contains(number(0), now));
+  CHECK(cancels.contains(number(1), now));
+  CHECK(cancels.contains("new", now));
   const std::string longest(EarlyCancels::longest_id, 'x');
-  cancels.add(longest);
-  cancels.add(longest + 'x');
-  CHECK(cancels.contains(longest));
-  CHECK_FALSE(cancels.contains(longest + 'x'));
+  cancels.add(longest, now);
+  cancels.add(longest + 'x', now);
+  CHECK(cancels.contains(longest, now));
+  CHECK_FALSE(cancels.contains(longest + 'x', now));
+}
+
+TEST_CASE("early cancels: they are forgotten before their ids return") {
+  EarlyCancels cancels;
+  const EarlyCancels::Time begin{};
+  cancels.add("1", begin);
+  cancels.add("2", begin + 1s);
+  CHECK(cancels.contains("1", begin + EarlyCancels::lifetime - 1ms));
+  CHECK_FALSE(cancels.contains("1", begin + EarlyCancels::lifetime));
+  CHECK(cancels.contains("2", begin + EarlyCancels::lifetime));
 }
 
 TEST_CASE("live deliveries: a message ends on its loop, and anywhere once that may be gone") {

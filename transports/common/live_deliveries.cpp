@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "ferry/detail/clock.hpp"
+
 namespace ferry::transports {
 
 void LiveDelivery::enlist() { live_->add(*this); }
@@ -14,19 +16,26 @@ void LiveDelivery::dispose() noexcept {
 
 // --- EarlyCancels ---------------------------------------------------------------------------------------------------
 
-void EarlyCancels::add(std::string_view id) {
-  if (id.size() > longest_id || ids_.contains(id)) return;
-  if (in_order_.size() == most) {
-    ids_.erase(in_order_.front());
-    in_order_.pop_front();
-  }
-  ids_.insert(in_order_.emplace_back(id));
+void EarlyCancels::add(std::string_view id, Time now) {
+  if (id.size() > longest_id || contains(id, now)) return;
+  if (in_order_.size() == most) forget_oldest();
+  ids_.insert(in_order_.emplace_back(Cancel{std::string(id), now + lifetime}).id);
+}
+
+bool EarlyCancels::contains(std::string_view id, Time now) {
+  while (!in_order_.empty() && in_order_.front().forgotten <= now) forget_oldest();
+  return !ids_.empty() && ids_.contains(id);
+}
+
+void EarlyCancels::forget_oldest() {
+  ids_.erase(in_order_.front().id);
+  in_order_.pop_front();
 }
 
 // --- LiveDeliveries -------------------------------------------------------------------------------------------------
 
 void LiveDeliveries::add(LiveDelivery& delivery) {
-  if (early_.contains(delivery.view().id)) return delivery.give_up();
+  if (early_.contains(delivery.view().id, detail::coarse_now())) return delivery.give_up();
   delivery.next_ = first_;
   if (first_ != nullptr) first_->previous_ = &delivery;
   first_ = &delivery;
@@ -49,7 +58,7 @@ LiveDelivery* LiveDeliveries::find(std::string_view id) const noexcept {
 /// Overlapping subscriptions may bring one request more than once.
 void LiveDeliveries::give_up(std::string_view id) {
   LiveDelivery* delivery = find(id);
-  if (delivery == nullptr) return early_.add(id);
+  if (delivery == nullptr) return early_.add(id, detail::coarse_now());
   for (; delivery != nullptr; delivery = find(id)) {
     remove(*delivery);
     delivery->give_up();   // may end it, and others

@@ -2,6 +2,7 @@
 // The messages of a service that handlers work on: who may cancel them, and where they end.
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -51,20 +52,28 @@ class LiveDelivery : public spi::Delivery {
 };
 
 /// Cancels whose requests have not come (yet): a broker promises no order between the two. Every service hears the cancels of
-/// all clients, so only the latest are kept.
+/// all clients, so only the latest are kept; and ids return, after millions of requests.
 ///
 /// Threads: one.
 class EarlyCancels {
  public:
+  using Time = std::chrono::steady_clock::time_point;
   static constexpr std::size_t most = 4096;
   static constexpr std::size_t longest_id = 128;   ///< bytes; ferry's own have less than half
+  static constexpr std::chrono::seconds lifetime{60};
 
-  void add(std::string_view id);
-  /// Stays so: a request may come more than once.
-  bool contains(std::string_view id) const { return !ids_.empty() && ids_.contains(id); }
+  void add(std::string_view id, Time now);
+  /// Stays so for a while: a request may come more than once.
+  bool contains(std::string_view id, Time now);
 
  private:
-  std::deque<std::string> in_order_;           // a string in it stays where it is
+  struct Cancel {
+    std::string id;
+    Time forgotten;
+  };
+  void forget_oldest();
+
+  std::deque<Cancel> in_order_;                // an id in it stays where it is
   std::unordered_set<std::string_view> ids_;   // the same
 };
 

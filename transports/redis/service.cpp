@@ -49,6 +49,7 @@ void Service::listen(std::vector<spi::Subscription> subscriptions, Done done) {
           const std::lock_guard lock(mutex_);
           shared_commands_ = connections_.front();
         }
+        connections_.front()->expect_from_afar(replied);
         endpoint_ = connections_.front()->name();
         on_connections();
       });
@@ -214,7 +215,7 @@ void Service::reply(RedisDelivery& delivery, spi::ReplyKind kind, std::string& p
   std::string command;
   write(head, tail, command);
   command += head;
-  if (!connection || !connection->send_from_afar(command, body, tail, {replied, 0})) delivery.lose_reply();
+  if (!connection || !connection->send_from_afar(command, body, tail)) delivery.lose_reply();
 }
 
 bool Service::publish(std::string_view channel, std::string_view head, std::string& payload, std::string_view tail) {
