@@ -138,6 +138,7 @@ void ServiceCore::attempt(std::function<void(const Failure*)> done) {
   server_->listen(router_.subscriptions(), [this, done = std::move(done)](const Failure* failure) {
     const bool goes_on = failure == nullptr || settings_.wait_on_first_connect || !done;
     if (failure == nullptr) {
+      if (reconnect_.state() == Reconnect::State::closed) return done ? done(nullptr) : void();   // too late: it drains, and must go on saying so
       reconnect_.connected();
       on_status({Status::connected, server_->endpoint()});
     } else if (goes_on) {

@@ -358,7 +358,7 @@ TEST_CASE("a service whose broker is away stops") {
 TEST_CASE("a service whose connection is cut listens again") {
   Statuses statuses;
   World world;
-  if (world.service_gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between the service and a broker");
+  FERRY_NEEDS_SERVICE_GATE(world);
   set_log_level(LogLevel::off);
   world.serve(watched_echo(statuses), soon);
   const Client client = world.client({{"timeout", "10s"}});
@@ -376,7 +376,7 @@ TEST_CASE("a service whose connection is cut listens again") {
 TEST_CASE("a service stops while its broker does not answer") {
   Statuses statuses;
   World world;
-  if (world.service_gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between the service and a broker");
+  FERRY_NEEDS_SERVICE_GATE(world);
   set_log_level(LogLevel::off);
   world.serve(watched_echo(statuses), soon);
   const int before = world.service_gate()->accepted();
@@ -393,7 +393,7 @@ TEST_CASE("a service that is cut off under load leaves no call without an outcom
   Statuses statuses;
   EchoLoad load;
   World world;
-  if (world.service_gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between the service and a broker");
+  FERRY_NEEDS_SERVICE_GATE(world);
   set_log_level(LogLevel::off);
   world.serve(watched_echo(statuses), soon);
   const Client client = world.client({{"timeout", "300ms"}});
