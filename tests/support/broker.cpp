@@ -28,6 +28,7 @@ namespace ferry::test {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace std::string_view_literals;
 
 struct Kind {
   std::string_view name;
@@ -40,6 +41,8 @@ constexpr std::array kinds{
     Kind{"redis", "redis", "PING\r\n", "+PONG"},
     Kind{"nats", "nats", "", "INFO"},
     Kind{"mosquitto", "mqtt", "", ""},
+    // An ApiVersions request; the answer's size is below 64 KiB.
+    Kind{"kafka", "kafka", "\0\0\0\x0a\0\x12\0\0\0\0\0\1\xff\xff"sv, "\0\0"sv},
 };
 
 const Kind& kind_of(std::string_view name) {

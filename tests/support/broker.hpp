@@ -16,7 +16,7 @@ namespace ferry::test {
 /// Errors:   what goes wrong is a `std::runtime_error` with the end of the broker's log.
 class Broker {
  public:
-  /// As `scripts/brokers run` knows it: `redis`, `nats` (with JetStream), `mosquitto`. `configuration` is added to its
+  /// As `scripts/brokers run` knows it: `redis`, `nats` (with JetStream), `mosquitto`, `kafka`. `configuration` is added to its
   /// own, with the port for `${PORT}`; `durable`: Redis has on disk what it confirms. Answers when this returns.
   explicit Broker(std::string name, std::string configuration = {}, bool durable = false);
   ~Broker();
