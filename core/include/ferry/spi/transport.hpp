@@ -197,6 +197,8 @@ class Transport {
   virtual const Capabilities& capabilities() const noexcept = 0;
   /// Of a client or service with these checked options, where a mode decides. The one above is that of the default mode.
   virtual Capabilities capabilities(const Options& options) const { return static_cast<void>(options), capabilities(); }
+  /// What payloads are read and written with where `configured` was chosen. Lives as long as the process.
+  virtual const Serializer& serializer(const Serializer& configured) const { return configured; }
   /// What holds in place of `configured` where the transport's own options say how to reconnect.
   virtual ReconnectPolicy reconnect_policy(const Options& options, ReconnectPolicy configured) const {
     return static_cast<void>(options), configured;
