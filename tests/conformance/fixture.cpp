@@ -14,6 +14,7 @@ namespace ferry::test {
 namespace {
 
 std::string config_file;
+std::shared_ptr<Broker> shared_broker;
 
 nlohmann::json read_document() {
   std::ifstream file(config_file);
@@ -24,6 +25,7 @@ nlohmann::json read_document() {
 }  // namespace
 
 void set_config_file(std::string path) { config_file = std::move(path); }
+void end_shared_broker() { shared_broker.reset(); }
 
 World::World(bool direct) : document_(read_document()) {
   static std::atomic<int> number{0};
@@ -55,14 +57,20 @@ World::~World() {
   service_.reset();
 }
 
-std::unique_ptr<Broker> World::make_broker() const {
+std::shared_ptr<Broker> World::make_broker() const {
   if (!conformance_.contains("broker")) return nullptr;
+  if (shared_broker) {
+    if (!shared_broker->running()) shared_broker->start();
+    return shared_broker;
+  }
   std::string configuration = conformance_.value("brokerConfiguration", "");
   constexpr std::string_view variable = "${SUITE_CERTS}";
   for (std::size_t at = 0; (at = configuration.find(variable, at)) != std::string::npos;) {
     configuration.replace(at, variable.size(), certificates());
   }
-  return std::make_unique<Broker>(conformance_["broker"].get<std::string>(), configuration);
+  auto broker = std::make_shared<Broker>(conformance_["broker"].get<std::string>(), configuration);
+  if (conformance_.value("sharedBroker", false)) shared_broker = broker;
+  return broker;
 }
 
 Config World::config(bool services, const nlohmann::json& settings) const {

@@ -28,11 +28,16 @@ using namespace std::chrono_literals;
 /// - `"wholeHandshake": true`: nothing splits what the broker says while a client connects (nats.c 3.4.1 does not see the end
 ///   of a line whose CR and LF come in two reads, and waits for its time limit).
 /// - `"broker": "redis"`: each case has a broker of its own; `"brokerConfiguration"` is added to the broker's own.
+/// - `"sharedBroker": true`: all cases of a process have one broker, which takes long to start. One that a case has ended
+///   is started again for the next.
+/// - `"requestsWait": true`: the broker keeps a request until there is a service.
 /// - `"wildcard": {"pattern": "wild.*.get", "route": "wild.42.get"}`: how this transport writes one, and what it matches.
 ///
 /// It may name `${SUITE_PORT}`, where the service listens or the broker is, `${SUITE_CLIENT_PORT}` and
 /// `${SUITE_SERVICE_PORT}`, the same through the gates, `${SUITE_ID}`, unique to a case, and `${SUITE_CERTS}`.
 void set_config_file(std::string path);
+/// After the last case.
+void end_shared_broker();
 
 /// A case's own world: an address nobody else uses, a service and a client that can come and go.
 class World {
@@ -74,6 +79,7 @@ class World {
   /// Never ends, but by an exception: when its handler is cancelled, or at the end of the case. A broker does not tell a
   /// service that its client has gone.
   task<void> forever();
+  bool requests_wait() const { return conformance_.value("requestsWait", false); }
   /// A client connects before bytes are split.
   bool whole_handshake() const { return conformance_.value("wholeHandshake", false); }
   /// Handlers run on worker threads: several at once, in no order.
@@ -81,14 +87,14 @@ class World {
 
  private:
   Config config(bool services, const nlohmann::json& settings) const;
-  std::unique_ptr<Broker> make_broker() const;
+  std::shared_ptr<Broker> make_broker() const;
 
   nlohmann::json document_;
   nlohmann::json conformance_;
   spi::Capabilities capabilities_;
   std::string transport_;
   std::atomic<bool> over_{false};
-  std::unique_ptr<Broker> broker_;   // before who uses it: it goes last
+  std::shared_ptr<Broker> broker_;   // before who uses it: it goes last
   std::unique_ptr<Gate> gate_;
   std::unique_ptr<Gate> service_gate_;
   std::unique_ptr<Application> service_;

@@ -10,5 +10,7 @@ int main(int argc, char** argv) {
   session.cli(session.cli() | Catch::clara::Opt(config, "file")["--ferry-config"]("config of the transport under test"));
   if (const int wrong = session.applyCommandLine(argc, argv)) return wrong;
   ferry::test::set_config_file(config);
-  return session.run();
+  const int failed = session.run();
+  ferry::test::end_shared_broker();
+  return failed;
 }

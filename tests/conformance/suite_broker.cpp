@@ -60,6 +60,11 @@ TEST_CASE("no service behind the broker: the call ends at once where that can be
   FERRY_NEEDS_BROKER(world);
   FERRY_NEEDS(world, no_handler_reply);
   const Client client = world.client({{"timeout", "20s"}});
+  if (world.requests_wait()) {
+    CHECK(code_of([&] { client.send<int>("echo", 1, SendOptions().timeout(200ms)).get(); }) == errc::timed_out);
+    client.emit("echo", 1).get();
+    return;
+  }
   const auto begin = Clock::now();
   CHECK(code_of([&] { client.send<int>("echo", 1).get(); }) == errc::no_handler);
   CHECK(Clock::now() - begin < 10s);

@@ -41,6 +41,7 @@ constexpr std::array kinds{
     Kind{"redis", "redis", "PING\r\n", "+PONG"},
     Kind{"nats", "nats", "", "INFO"},
     Kind{"mosquitto", "mqtt", "", ""},
+    Kind{"rabbitmq", "amqp", "AMQP\0\0\x09\x01"sv, "\x01"},
     // An ApiVersions request; the answer's size is below 64 KiB.
     Kind{"kafka", "kafka", "\0\0\0\x0a\0\x12\0\0\0\0\0\1\xff\xff"sv, "\0\0"sv},
 };
@@ -134,11 +135,20 @@ void Broker::start() {
     }
     log_written.wait(process_->pid(), left);
   }
+  running_ = true;
 }
 
 void Broker::end(int signal) {
+  running_ = false;
   process_->signal(signal);
   process_->wait();
+}
+
+void Broker::tell(const std::string& call) const {
+  const std::string port = directory_.read(name_ + "/dist-port");
+  Process told({"/usr/bin/env", "erl_call", "-address", "127.0.0.1:" + port.substr(0, port.find('\n')), "-c", "ferry", "-a", call});
+  const Finished finished = told.wait();
+  if (finished.code != 0) throw std::runtime_error("RabbitMQ did not take " + call + ": " + finished.err + finished.out);
 }
 
 void Broker::kill() { end(SIGKILL); }

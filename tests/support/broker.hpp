@@ -16,16 +16,20 @@ namespace ferry::test {
 /// Errors:   what goes wrong is a `std::runtime_error` with the end of the broker's log.
 class Broker {
  public:
-  /// As `scripts/brokers run` knows it: `redis`, `nats` (with JetStream), `mosquitto`, `kafka`. `configuration` is added to its
-  /// own, with the port for `${PORT}`; `durable`: Redis has on disk what it confirms. Answers when this returns.
+  /// As `scripts/brokers run` knows it: `redis`, `nats` (with JetStream), `mosquitto`, `rabbitmq`, `kafka`. `configuration` is
+  /// added to its own, with the port for `${PORT}`; `durable`: Redis has on disk what it confirms. Answers when this returns.
   explicit Broker(std::string name, std::string configuration = {}, bool durable = false);
   ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
+  bool running() const noexcept { return running_; }
   void kill();    ///< SIGKILL; it is gone when this returns
   void stop();    ///< SIGTERM; it is gone when this returns
   void start();   ///< again, where it was, with what it kept; answers when this returns
+
+  /// RabbitMQ's: calls an Erlang function in it, written as `erl_call -a` wants it.
+  void tell(const std::string& call) const;
 
   std::uint16_t port() const noexcept { return port_; }
   std::string url() const;   ///< `redis://127.0.0.1:N`
@@ -40,6 +44,7 @@ class Broker {
   bool durable_;
   ScratchDirectory directory_;
   std::uint16_t port_ = 0;
+  bool running_ = false;
   std::unique_ptr<Process> process_;
 };
 
