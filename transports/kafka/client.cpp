@@ -35,8 +35,8 @@ void Client::connect() {
   if (!producer_) return post(failure);
   producer_->open([this] { serve(); });
   worker_ = std::make_unique<Worker>(*environment_.loop);
-  worker_->run([this, attempt = std::weak_ptr(attempt_), producer = producer_, link = settings_.link]() -> Worker::Outcome {
-    return [this, attempt, fault = reach_brokers(producer->get(), link)] {
+  worker_->run([this, attempt = std::weak_ptr(attempt_), producer = producer_, link = settings_.link](const Stopped& stopped) -> Worker::Outcome {
+    return [this, attempt, fault = reach_brokers(producer->get(), link, stopped)] {
       if (attempt.expired()) return;
       if (fault) return gone(*fault);
       connected();

@@ -45,14 +45,14 @@ bool Client::open(Route& route, bool requests, Failure& failure) {
   state = State::opening;
   Opened found{&route, requests, {}, 0, 0};
   worker_->run([this, attempt = std::weak_ptr(attempt_), found, reader, producer = producer_, link = settings_.link,
-                topic = route.topic, reply_topic = route.reply_topic, instance = instance_]() mutable -> Worker::Outcome {
+                topic = route.topic, reply_topic = route.reply_topic, instance = instance_](const Stopped& stopped) mutable -> Worker::Outcome {
     std::vector<std::string> topics{topic};
     if (found.requests) topics.push_back(reply_topic);
-    found.fault = ensure_topics(producer->get(), link, topics);
+    found.fault = ensure_topics(producer->get(), link, topics, stopped);
     if (!found.fault && found.requests) {
-      const auto count = partitions_of(reader->get(), link, reply_topic);
+      const auto count = partitions_of(reader->get(), link, reply_topic, stopped);
       if (count) found.partition = static_cast<std::int32_t>(instance % static_cast<std::size_t>(*count));
-      const auto end = count ? end_of(reader->get(), link, reply_topic, found.partition) : Result<std::int64_t>(count.failure());
+      const auto end = count ? end_of(reader->get(), link, reply_topic, found.partition, stopped) : Result<std::int64_t>(count.failure());
       if (end) found.offset = *end;
       else found.fault = end.failure();
     }
@@ -101,7 +101,6 @@ void Client::send_waiting(Route& route, const Fault& fault) {
   const auto attempt = std::weak_ptr(attempt_);
   std::deque<Waiting> all;
   all.swap(waiting_);
-  const Pattern pattern(route.pattern);
   for (Waiting& each : all) {
     if (attempt.expired()) return;
     const State state = each.id.empty() ? each.route->events : each.route->requests;
@@ -112,7 +111,6 @@ void Client::send_waiting(Route& route, const Fault& fault) {
     }
     Failure failure = failed ? *fault : Failure();
     spi::OutgoingMessage message;
-    message.pattern = &pattern;
     message.has_payload = each.has_payload;
     message.payload = &each.payload;
     message.headers = &each.headers;

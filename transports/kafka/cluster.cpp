@@ -15,9 +15,9 @@ using Clock = std::chrono::steady_clock;
 constexpr auto look_again = 10ms;   // a topic was made, and not all brokers know
 
 struct MetadataDeleter {
-  void operator()(const rd_kafka_metadata* metadata) const noexcept { rd_kafka_metadata_destroy(metadata); }
+  void operator()(const struct rd_kafka_metadata* metadata) const noexcept { rd_kafka_metadata_destroy(metadata); }
 };
-using Metadata = std::unique_ptr<const rd_kafka_metadata, MetadataDeleter>;
+using Metadata = std::unique_ptr<const struct rd_kafka_metadata, MetadataDeleter>;
 
 struct AdminOptionsDeleter {
   void operator()(rd_kafka_AdminOptions_t* options) const noexcept { rd_kafka_AdminOptions_destroy(options); }
@@ -25,7 +25,44 @@ struct AdminOptionsDeleter {
 
 int milliseconds(std::chrono::milliseconds value) { return static_cast<int>(std::clamp<std::int64_t>(value.count(), 1, 3600000)); }
 
-std::chrono::milliseconds until(Clock::time_point when) { return std::chrono::ceil<std::chrono::milliseconds>(when - Clock::now()); }
+/// Slices of a wait that somebody may end: short at first, longer where the brokers are slow.
+class Patience {
+ public:
+  Patience(std::chrono::milliseconds limit, const Stopped& stopped) : end_(Clock::now() + limit), stopped_(stopped) {}
+
+  bool over() const { return stopped_ || Clock::now() >= end_; }
+  int next() {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end_ - Clock::now());
+    const int slice = milliseconds(std::min<std::chrono::milliseconds>(left, slice_));
+    slice_ = std::min<std::chrono::milliseconds>(slice_ * 2, 2s);
+    return slice;
+  }
+
+ private:
+  const Clock::time_point end_;
+  const Stopped& stopped_;
+  std::chrono::milliseconds slice_{100};
+};
+
+bool is_slow(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR__TIMED_OUT || error == RD_KAFKA_RESP_ERR__TRANSPORT ||
+         error == RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE || error == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT ||
+         error == RD_KAFKA_RESP_ERR__WAIT_COORD || error == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+         error == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || error == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS ||
+         error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || error == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+         error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
+/// Asks until there is an answer.
+template <class F>
+rd_kafka_resp_err_t ask(std::chrono::milliseconds limit, const Stopped& stopped, F question) {
+  Patience patience(limit, stopped);
+  for (;;) {
+    const rd_kafka_resp_err_t error = question(patience.next());
+    if (!is_slow(error) || patience.over()) return error;
+    if (error != RD_KAFKA_RESP_ERR__TIMED_OUT) std::this_thread::sleep_for(look_again);
+  }
+}
 
 /// It may be there already, or not be ours to make: whether it can be used shows later.
 bool may_be_there(rd_kafka_resp_err_t error) {
@@ -39,7 +76,8 @@ bool may_be_there(rd_kafka_resp_err_t error) {
   }
 }
 
-Fault create_topics(rd_kafka_t* instance, const LinkSettings& settings, const std::vector<std::string>& names) {
+Fault create_topics(rd_kafka_t* instance, const LinkSettings& settings, const std::vector<std::string>& names,
+                    const Stopped& stopped) {
   std::vector<rd_kafka_NewTopic_t*> wanted;
   for (const std::string& name : names) {
     rd_kafka_NewTopic_t* const topic = rd_kafka_NewTopic_new(name.c_str(), settings.partitions, settings.replicas, nullptr, 0);
@@ -51,7 +89,10 @@ Fault create_topics(rd_kafka_t* instance, const LinkSettings& settings, const st
   rd_kafka_AdminOptions_set_operation_timeout(options.get(), milliseconds(settings.request), nullptr, 0);
   const QueuePtr queue(rd_kafka_queue_new(instance));
   rd_kafka_CreateTopics(instance, wanted.data(), wanted.size(), options.get(), queue.get());
-  const EventPtr event(rd_kafka_queue_poll(queue.get(), milliseconds(settings.request + 5s)));
+  EventPtr event;
+  for (Patience patience(settings.request + 5s, stopped); !event && !patience.over();) {
+    event.reset(rd_kafka_queue_poll(queue.get(), std::min(100, patience.next())));
+  }
   rd_kafka_NewTopic_destroy_array(wanted.data(), wanted.size());
   if (!event) return driver_failure(RD_KAFKA_RESP_ERR__TIMED_OUT, "cannot create topics", Fate::not_sent);
   if (const auto error = rd_kafka_event_error(event.get())) {
@@ -77,73 +118,81 @@ bool is_complete(const rd_kafka_metadata_topic& topic) {
 }
 
 /// Of a topic that was just made, the broker that is asked may not know yet.
-Result<std::int32_t> count_partitions(rd_kafka_t* instance, const LinkSettings& settings, const std::string& name, bool wait) {
+Result<std::int32_t> count_partitions(rd_kafka_t* instance, const LinkSettings& settings, const std::string& name, bool wait,
+                                      const Stopped& stopped) {
   const TopicPtr topic(rd_kafka_topic_new(instance, name.c_str(), nullptr));
   if (!topic) return driver_failure(rd_kafka_last_error(), "the topic " + name + " cannot be used", Fate::not_sent);
-  const auto limit = Clock::now() + settings.request;
-  for (;;) {
-    const rd_kafka_metadata* raw = nullptr;
-    auto error = rd_kafka_metadata(instance, 0, topic.get(), &raw, milliseconds(until(limit)));
+  std::int32_t count = 0;
+  bool missing = false;
+  const auto error = ask(settings.request, stopped, [&](int limit) {
+    const struct rd_kafka_metadata* raw = nullptr;
+    const auto fault = rd_kafka_metadata(instance, 0, topic.get(), &raw, limit);
     const Metadata metadata(raw);
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1) {
-      if (is_complete(metadata->topics[0])) return metadata->topics[0].partition_cnt;
-      error = metadata->topics[0].err;
-      const bool missing = error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-      if (missing && !wait) {
-        return Failure(make_code(error), "the topic " + name + " does not exist, and is not to be created; create it, or set "
-                       "allowAutoTopicCreation", Fate::not_sent);
-      }
-    }
-    if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || until(limit) <= 0ms) {
-      return driver_failure(error == RD_KAFKA_RESP_ERR_NO_ERROR ? RD_KAFKA_RESP_ERR__TIMED_OUT : error,
-                            "the topic " + name + " cannot be used", Fate::not_sent);
-    }
-    std::this_thread::sleep_for(look_again);
-  }
+    if (fault != RD_KAFKA_RESP_ERR_NO_ERROR) return fault;
+    if (metadata->topic_cnt != 1) return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    const rd_kafka_metadata_topic& found = metadata->topics[0];
+    missing = found.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && !wait;
+    if (missing) return RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+    if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) return found.err;
+    if (!is_complete(found)) return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    count = found.partition_cnt;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  });
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return count;
+  if (!missing) return driver_failure(error, "the topic " + name + " cannot be used", Fate::not_sent);
+  return Failure(make_code(error), "the topic " + name + " does not exist, and is not to be created; create it, or set "
+                 "allowAutoTopicCreation", Fate::not_sent);
 }
 
 }  // namespace
 
-Fault reach_brokers(rd_kafka_t* instance, const LinkSettings& settings) {
-  const rd_kafka_metadata* raw = nullptr;
-  const auto error = rd_kafka_metadata(instance, 0, nullptr, &raw, milliseconds(settings.attempt));
-  const Metadata metadata(raw);
+Fault reach_brokers(rd_kafka_t* instance, const LinkSettings& settings, const Stopped& stopped) {
+  const auto error = ask(settings.attempt, stopped, [instance](int limit) {
+    const struct rd_kafka_metadata* raw = nullptr;
+    const auto fault = rd_kafka_metadata(instance, 0, nullptr, &raw, limit);
+    const Metadata metadata(raw);
+    return fault;
+  });
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
   Failure failure = driver_failure(error, "cannot connect to kafka://" + settings.brokers, Fate::not_sent);
   failure.code = make_error_code(errc::not_connected);
   return failure;
 }
 
-Fault ensure_topics(rd_kafka_t* instance, const LinkSettings& settings, const std::vector<std::string>& names) {
+Fault ensure_topics(rd_kafka_t* instance, const LinkSettings& settings, const std::vector<std::string>& names,
+                    const Stopped& stopped) {
   if (names.empty()) return {};
   if (settings.create_topics) {
-    if (auto fault = create_topics(instance, settings, names)) return fault;
+    if (auto fault = create_topics(instance, settings, names, stopped)) return fault;
   }
   for (const std::string& name : names) {
-    const auto count = count_partitions(instance, settings, name, settings.create_topics);
+    const auto count = count_partitions(instance, settings, name, settings.create_topics, stopped);
     if (!count) return count.failure();
   }
   return {};
 }
 
-Result<std::int32_t> partitions_of(rd_kafka_t* instance, const LinkSettings& settings, const std::string& topic) {
-  return count_partitions(instance, settings, topic, false);
+Result<std::int32_t> partitions_of(rd_kafka_t* instance, const LinkSettings& settings, const std::string& topic,
+                                   const Stopped& stopped) {
+  return count_partitions(instance, settings, topic, settings.create_topics, stopped);
 }
 
-Result<std::int64_t> end_of(rd_kafka_t* instance, const LinkSettings& settings, const std::string& topic, std::int32_t partition) {
+Result<std::int64_t> end_of(rd_kafka_t* instance, const LinkSettings& settings, const std::string& topic, std::int32_t partition,
+                            const Stopped& stopped) {
   std::int64_t low = 0;
   std::int64_t high = 0;
-  const auto error =
-      rd_kafka_query_watermark_offsets(instance, topic.c_str(), partition, &low, &high, milliseconds(settings.request));
+  const auto error = ask(settings.request, stopped, [&](int limit) {
+    return rd_kafka_query_watermark_offsets(instance, topic.c_str(), partition, &low, &high, limit);
+  });
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return high;
   return driver_failure(error, "cannot find the end of " + topic, Fate::not_sent);
 }
 
 Fault find_positions(rd_kafka_t* consumer, const LinkSettings& settings, bool from_beginning,
-                     rd_kafka_topic_partition_list_t& partitions) {
+                     rd_kafka_topic_partition_list_t& partitions, const Stopped& stopped) {
   if (partitions.cnt == 0) return {};
-  const int limit = milliseconds(settings.request);
-  if (const auto error = rd_kafka_committed(consumer, &partitions, limit)) {
+  const auto read = ask(settings.request, stopped, [&](int limit) { return rd_kafka_committed(consumer, &partitions, limit); });
+  if (const auto error = read) {
     return driver_failure(error, "cannot read the group's offsets", Fate::not_sent);
   }
   const PartitionList fresh(rd_kafka_topic_partition_list_new(partitions.cnt));
@@ -156,7 +205,12 @@ Fault find_positions(rd_kafka_t* consumer, const LinkSettings& settings, bool fr
         from_beginning ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
   }
   if (fresh->cnt == 0) return {};
-  if (const auto error = rd_kafka_offsets_for_times(consumer, fresh.get(), limit)) {
+  const PartitionList wanted(rd_kafka_topic_partition_list_copy(fresh.get()));
+  const auto found = ask(settings.request, stopped, [&](int limit) {
+    for (int i = 0; i < fresh->cnt; ++i) fresh->elems[i].offset = wanted->elems[i].offset;   // an answer overwrites the question
+    return rd_kafka_offsets_for_times(consumer, fresh.get(), limit);
+  });
+  if (const auto error = found) {
     return driver_failure(error, "cannot find where to begin", Fate::not_sent);
   }
   for (int i = 0; i < fresh->cnt; ++i) {

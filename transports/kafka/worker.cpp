@@ -19,39 +19,34 @@ struct Worker::State : std::enable_shared_from_this<Worker::State> {
       const auto job = std::move(jobs.front());
       jobs.pop_front();
       lock.unlock();
-      Outcome outcome = job();
+      Outcome outcome = job(stopped);
       lock.lock();
       if (stopped) return;
       loop.post([self = shared_from_this(), outcome = std::move(outcome)] {
-        if (!self->ended()) outcome();
+        if (!self->stopped) outcome();
       });
     }
-  }
-
-  bool ended() {
-    const std::lock_guard lock(mutex);
-    return stopped;
   }
 
   const spi::Loop& loop;   // there until `stopped`
   std::mutex mutex;
   std::condition_variable some;
-  std::deque<std::function<Outcome()>> jobs;
+  std::deque<Job> jobs;
   bool started = false;
-  bool stopped = false;
+  Stopped stopped{false};   // set under the lock
 };
 
 Worker::Worker(const spi::Loop& loop) : state_(std::make_shared<State>(loop)) {}
 
 Worker::~Worker() {
-  std::deque<std::function<Outcome()>> never_run;   // they end outside of the lock
+  std::deque<Job> never_run;   // they end outside of the lock
   const std::lock_guard lock(state_->mutex);
   state_->stopped = true;
   never_run.swap(state_->jobs);
   state_->some.notify_all();
 }
 
-void Worker::run(std::function<Outcome()> job) {
+void Worker::run(Job job) {
   const std::lock_guard lock(state_->mutex);
   state_->jobs.push_back(std::move(job));
   state_->some.notify_all();
