@@ -8,6 +8,7 @@
 
 #include "transports/kafka/handle.hpp"
 #include "transports/kafka/offset_ledger.hpp"
+#include "transports/kafka/producer.hpp"
 
 namespace ferry::kafka {
 
@@ -15,6 +16,7 @@ namespace ferry::kafka {
 struct Session {
   std::shared_ptr<Handle> consumer;
   std::shared_ptr<Handle> producer;
+  Topics topics;   // of the producer
 };
 
 /// A partition while it is ours. It has a queue of its own: what is not taken from there stays in the driver, within the

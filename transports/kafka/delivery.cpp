@@ -111,8 +111,12 @@ void KafkaDelivery::reply(spi::ReplyKind kind, std::string& payload) {
   if (!expects_reply()) return;
   thread_local OutgoingRecord record;
   thread_local std::string scratch;
-  const std::string topic(reply_topic_);
-  record.start(topic);
+  thread_local std::string name;
+  name = reply_topic_;
+  Failure failure;
+  rd_kafka_t* const producer = record_->session->producer->get();
+  rd_kafka_topic_t* const to = record_->session->topics.open(producer, name, failure);
+  record.start(to);
   if (reply_partition_ != RD_KAFKA_PARTITION_UA) record.set_partition(reply_partition_);
   HeaderList& headers = record.headers();
   headers.add(correlation_header, correlation_);
@@ -132,8 +136,7 @@ void KafkaDelivery::reply(spi::ReplyKind kind, std::string& payload) {
   using namespace std::string_view_literals;
   if (kind != spi::ReplyKind::item && kind != spi::ReplyKind::no_handler) headers.add(disposed_header, "\0"sv);
   record.set_value(value);
-  Failure failure;
-  if (record.send(record_->session->producer->get(), reply_topic_, failure)) return;
+  if (to != nullptr && record.send(producer, reply_topic_, failure)) return;
   failure.detail = "a reply was dropped: " + failure.detail;
   desk_->report(std::move(failure));
 }

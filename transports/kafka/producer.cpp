@@ -33,6 +33,23 @@ bool RecordOptions::read(const nlohmann::json& given, RecordOptions& out, Failur
   return true;
 }
 
+rd_kafka_topic_t* Topics::open(rd_kafka_t* producer, const std::string& name, Failure& failure) {
+  constexpr std::size_t most = 10000;   // a peer names them
+  const std::lock_guard lock(mutex_);
+  const auto found = topics_.find(name);
+  if (found != topics_.end()) return found->second.get();
+  if (topics_.size() >= most) {
+    failure = Failure(errc::overloaded, "too many topics for replies", Fate::not_sent);
+    return nullptr;
+  }
+  TopicPtr topic(rd_kafka_topic_new(producer, name.c_str(), nullptr));
+  if (!topic) {
+    failure = driver_failure(rd_kafka_last_error(), "\"" + name.substr(0, 300) + "\" cannot be a topic", Fate::not_sent);
+    return nullptr;
+  }
+  return topics_.emplace(name, std::move(topic)).first->second.get();
+}
+
 rd_kafka_vu_t& OutgoingRecord::add(rd_kafka_vtype_t type) {
   rd_kafka_vu_t& field = list_.fields().emplace_back();
   field.vtype = type;
@@ -42,12 +59,6 @@ rd_kafka_vu_t& OutgoingRecord::add(rd_kafka_vtype_t type) {
 void OutgoingRecord::start(rd_kafka_topic_t* topic) {
   list_.clear();
   add(RD_KAFKA_VTYPE_RKT).u.rkt = topic;
-  add(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
-}
-
-void OutgoingRecord::start(const std::string& topic) {
-  list_.clear();
-  add(RD_KAFKA_VTYPE_TOPIC).u.cstr = topic.c_str();
   add(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
 }
 

@@ -2,9 +2,11 @@
 // Records out: fields gathered for the driver.
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include <nlohmann/json.hpp>
 
@@ -24,12 +26,24 @@ struct RecordOptions {
   static bool read(const nlohmann::json& given, RecordOptions& out, Failure& failure);
 };
 
+/// Topics that records go to whose names come with other records. One that the driver was told of by name alone it looks up
+/// within a second; of one that was opened it asks the brokers at once.
+/// Threads: any.
+class Topics {
+ public:
+  /// Null, with `failure` set, if the driver does not take the name, or there are too many.
+  rd_kafka_topic_t* open(rd_kafka_t* producer, const std::string& name, Failure& failure);
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::string, TopicPtr> topics_;
+};
+
 /// A record to be sent. The views must stay until `send` returns, which copies.
 /// Threads: one; the driver takes records from any.
 class OutgoingRecord {
  public:
   void start(rd_kafka_topic_t* topic);
-  void start(const std::string& topic);
   /// Its headers, to be added to.
   HeaderList& headers() noexcept { return list_; }
   void set_value(const Value& value);

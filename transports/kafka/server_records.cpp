@@ -160,7 +160,9 @@ void Server::bury(const RecordPtr& record, std::int64_t attempts) {
   const std::string topic = record->partition->topic + settings_.dead_letter;
   const std::string place = record->partition->topic + "/" + std::to_string(message->partition) + "/" + std::to_string(message->offset);
   const std::string count = std::to_string(attempts);
-  dead_letter_.start(topic);
+  Failure failure;
+  rd_kafka_topic_t* const to = session_->topics.open(session_->producer->get(), topic, failure);
+  dead_letter_.start(to);
   dead_letter_.set_value({value_of(message), message->payload == nullptr, ValueForm::plain});
   if (message->key != nullptr) dead_letter_.set_key({static_cast<const char*>(message->key), message->key_len});
   HeaderList& headers = dead_letter_.headers();
@@ -180,8 +182,7 @@ void Server::bury(const RecordPtr& record, std::int64_t attempts) {
   headers.add("ferry-dead-origin", place);
   const std::uintptr_t number = ++last_burial_;
   dead_letter_.set_opaque(reinterpret_cast<void*>(number));
-  Failure failure;
-  if (dead_letter_.send(session_->producer->get(), topic, failure)) {
+  if (to != nullptr && dead_letter_.send(session_->producer->get(), topic, failure)) {
     burials_.emplace(number, Again{record, attempts, true});
     failure = Failure(errc::rejected, "the record " + place + " goes to " + topic + ": " + cause, Fate::unknown);
   } else {
