@@ -177,9 +177,9 @@ void Server::bury(const RecordPtr& record, std::int64_t attempts) {
   }
   const bool failed_often = settings_.max_deliver != 0 && attempts >= settings_.max_deliver;
   const std::string cause = failed_often ? "its handler failed too often" : "its handler rejected it";
-  headers.add("ferry-dead-cause", cause);
-  headers.add("ferry-dead-attempts", count);
-  headers.add("ferry-dead-origin", place);
+  headers.add("dead-letter-cause", cause);
+  headers.add("dead-letter-attempts", count);
+  headers.add("dead-letter-origin", place);
   const std::uintptr_t number = ++last_burial_;
   dead_letter_.set_opaque(reinterpret_cast<void*>(number));
   if (to != nullptr && dead_letter_.send(session_->producer->get(), topic, failure)) {

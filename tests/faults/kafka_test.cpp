@@ -1,0 +1,247 @@
+// A Kafka broker that dies, members of a group that die or take long, events that always fail. Each case has a broker of
+// its own.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../support/await.hpp"
+#include "../support/broker.hpp"
+#include "../support/load.hpp"
+#include "../support/process.hpp"
+#include "../support/scratch.hpp"
+#include "catch.hpp"
+#include "ferry_test_paths.hpp"
+#include "ferry/ferry.hpp"
+#include "ledger.hpp"
+
+using namespace ferry;
+using namespace ferry::test;
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+namespace {
+
+const json soon{{"backoff", "20ms"}, {"maxBackoff", "100ms"}};
+
+json connection(const Broker& broker) { return {{"brokers", {"127.0.0.1:" + std::to_string(broker.port())}}}; }
+
+json service(const Broker& broker, const json& consumer, const json& more = json::object()) {
+  json options{{"client", connection(broker)}, {"consumer", {{"groupId", "g"}}}, {"topics", {{"partitions", 6}}}, {"retryDelay", "20ms"}};
+  options["consumer"].update(consumer);
+  options.update(more);
+  return {{"threads", 1},
+          {"services", {{"s", {{"transport", "kafka"}, {"options", options}, {"reconnect", soon}, {"delivery", "at-least-once"}}}}}};
+}
+
+Config caller(const Broker& broker) {
+  return Config::from_json({{"threads", 1}, {"clients", {{"C", {{"transport", "kafka"}, {"reconnect", soon}, {"timeout", "30s"},
+                                                              {"options", {{"client", connection(broker)}, {"topics", {{"partitions", 6}}}}}}}}}});
+}
+
+/// No log, and back to errors at the end.
+struct Quiet {
+  Quiet() { set_log_level(LogLevel::off); }
+  ~Quiet() { set_log_level(LogLevel::error); }
+};
+
+void report(const std::string& what, int events, const Ledger& ledger, const Emitters& emitters) {
+  std::cout << "ledger, " << what << ": " << events << " confirmed, " << ledger.lost() << " lost, " << ledger.duplicates()
+            << " duplicates, " << ledger.disorder() << " out of order, " << emitters.again() << " emitted again" << std::endl;
+}
+
+/// Lines that processes write to a FIFO.
+class Lines {
+ public:
+  Lines(std::string path, std::function<void(int)> take) : path_(std::move(path)) {
+    REQUIRE(mkfifo(path_.c_str(), 0600) == 0);
+    descriptor_ = open(path_.c_str(), O_RDWR | O_CLOEXEC);   // for writing too: so it never ends by itself
+    REQUIRE(descriptor_ >= 0);
+    reader_ = std::thread([this, take = std::move(take)] {
+      std::string rest;
+      char buffer[65536];
+      for (ssize_t size = 0; (size = read(descriptor_, buffer, sizeof buffer)) > 0;) {
+        rest.append(buffer, static_cast<std::size_t>(size));
+        std::size_t begin = 0;
+        for (std::size_t end = 0; (end = rest.find('\n', begin)) != std::string::npos; begin = end + 1) {
+          if (end == begin) return;   // an empty line: the end
+          take(std::stoi(rest.substr(begin, end - begin)));
+        }
+        rest.erase(0, begin);
+      }
+    });
+  }
+  ~Lines() {
+    static_cast<void>(!write(descriptor_, "\n", 1));
+    reader_.join();
+    close(descriptor_);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+  std::thread reader_;
+};
+
+}  // namespace
+
+TEST_CASE("kafka: killed under load, no request is stuck") {
+  const Quiet quiet;
+  EchoLoad load;
+  Broker broker("kafka");
+  Application app(Config::from_json(service(broker, json::object())));
+  app.on_message("echo", [](int n) { return n; });
+  app.start();
+  Application calls(caller(broker));
+  const Client client = calls.client("C");
+  load.start(client, [](const Error& error) { return error.code() == errc::connection_lost || error.code() == errc::timed_out; });
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(load.answered(500));
+    broker.kill();
+    broker.start();
+  }
+  REQUIRE(load.answered(500));
+  CHECK(load.stop());
+  CHECK(load.wrong() == 0);
+  CHECK(client.in_flight() == 0);
+}
+
+TEST_CASE("kafka: of 200000 confirmed events none is lost when the broker is killed twice, and each key keeps its order") {
+  const Quiet quiet;
+  constexpr int events = 200000;
+  constexpr int keys = 250;
+  Broker broker("kafka");
+  Ledger ledger(events, keys);
+  Emitters emitters(events, keys);
+  Application app(Config::from_json(service(broker, json::object())));
+  app.on_event("numbered", [&](int n) { ledger.handled(n); });
+  app.start();
+  Application calls(caller(broker));
+  emitters.start(calls.client("C"));
+  for (const int when : {events / 4, events / 2}) {
+    REQUIRE(emitters.confirmed(when, 120s));
+    broker.kill();
+    broker.start();
+  }
+  REQUIRE(emitters.over(120s));
+  const bool all = ledger.reaches(events, 60s);
+  report("broker killed twice", events, ledger, emitters);
+  CHECK(all);
+  CHECK(ledger.lost() == 0);
+  CHECK(ledger.disorder() == 0);
+  CHECK(ledger.duplicates() <= events / 10);   // what was under way at a kill, not everything
+}
+
+TEST_CASE("kafka: of 200000 confirmed events none is lost when members of a group are killed, and each key keeps its order") {
+  const Quiet quiet;
+  constexpr int events = 200000;
+  constexpr int keys = 250;
+  Broker broker("kafka");
+  const ScratchDirectory directory;
+  Ledger ledger(events, keys);
+  Emitters emitters(events, keys);
+  const Lines lines(directory.path() + "/handled", [&](int n) { ledger.handled(n); });
+  // A dead member is missed after a session's silence.
+  directory.write("member.json", service(broker, {{"sessionTimeout", "1s"}, {"heartbeatInterval", "200ms"}}).dump());
+  const auto member = [&] {
+    auto process = std::make_unique<Process>(std::vector<std::string>{FERRY_BUILD_PROGRAM_DIR "/ferry_ledger_service",
+                                                                       directory.path() + "/member.json", lines.path()});
+    process->line_of_stdout("READY");
+    return process;
+  };
+  std::vector<std::unique_ptr<Process>> members;
+  for (int i = 0; i < 3; ++i) members.push_back(member());
+  Application calls(caller(broker));
+  emitters.start(calls.client("C"));
+  for (const int when : {events / 4, events / 2}) {
+    REQUIRE(emitters.confirmed(when, 120s));
+    members.front()->signal(SIGKILL);
+    members.erase(members.begin());
+    members.push_back(member());
+  }
+  REQUIRE(emitters.over(120s));
+  const bool all = ledger.reaches(events, 60s);
+  report("members killed", events, ledger, emitters);
+  CHECK(all);
+  CHECK(ledger.lost() == 0);
+  CHECK(ledger.disorder() == 0);
+  CHECK(ledger.duplicates() <= events / 10);
+}
+
+TEST_CASE("kafka: a handler that takes longer than the session keeps its partition, and holds no other up") {
+  const Quiet quiet;
+  Broker broker("kafka");
+  Counter runs;
+  Counter ended;
+  Counter quick;
+  Application app(Config::from_json(service(broker, {{"sessionTimeout", "1s"}, {"rebalanceTimeout", "1s"}, {"heartbeatInterval", "200ms"}})));
+  app.on_event("slow", [&](int) -> task<void> {
+    runs.add();
+    asio::steady_timer timer(co_await asio::this_coro::executor, 4s);
+    co_await timer.async_wait(asio::use_awaitable);
+    ended.add();
+  });
+  app.on_event("quick", [&](int) { quick.add(); });
+  app.start();
+  Application calls(caller(broker));
+  const Client client = calls.client("C");
+  client.emit("slow", 1).get();
+  REQUIRE(runs.reaches(1));
+  for (int i = 0; i < 100; ++i) client.emit("quick", i).get();
+  CHECK(quick.reaches(100));
+  CHECK(ended.get() == 0);
+  REQUIRE(ended.reaches(1));
+  // Whoever began again where the group was would handle it twice.
+  CHECK(app.stop());
+  Application next(Config::from_json(service(broker, json::object())));
+  next.on_event("slow", [&](int) { runs.add(); });
+  next.on_event("quick", [&](int n) { quick.add(n == -1 ? 1000 : 0); });
+  next.start();
+  client.emit("quick", -1).get();
+  CHECK(quick.reaches(1100));
+  CHECK(runs.get() == 1);
+}
+
+TEST_CASE("kafka: an event that always fails is kept with its cause, and its partition goes on") {
+  const Quiet quiet;
+  Broker broker("kafka");
+  Counter tried;
+  Counter good;
+  Watched<json> dead;
+  Application app(Config::from_json(service(broker, json::object(), {{"maxDeliver", 3}, {"topics", {{"partitions", 1}}}})));
+  app.on_event("job", [&](int n) {
+    if (n == 13) {
+      tried.add();
+      throw std::runtime_error("never");
+    }
+    good.add();
+  });
+  app.start();
+  Application graves(Config::from_json(service(broker, {{"groupId", "graves"}}, {{"subscribe", {{"fromBeginning", true}}}})));
+  graves.on_event("job.dead", [&](int n, Context& context) {
+    const auto* kafka = context.as<KafkaContext>();
+    json found{{"value", n}, {"key", kafka->key().value_or("none")}};
+    for (const auto& [name, value] : context.headers()) found[name] = value;
+    dead.change([&](json& value) { value = found; });
+  });
+  graves.start();
+  Application calls(caller(broker));
+  const Client client = calls.client("C");
+  client.emit("job", 13, SendOptions().record({{"key", "k"}}).header("tenant", "acme")).get();
+  for (int i = 0; i < 10; ++i) client.emit("job", i, SendOptions().record({{"key", "k"}})).get();
+  CHECK(good.reaches(10));
+  CHECK(tried.get() == 3);
+  REQUIRE(dead.wait([](const json& value) { return !value.is_null(); }));
+  CHECK(dead.get() == json{{"value", 13}, {"key", "k"}, {"tenant", "acme"}, {"dead-letter-cause", "its handler failed too often"},
+                           {"dead-letter-attempts", "3"}, {"dead-letter-origin", "job/0/0"}});
+}
