@@ -12,6 +12,7 @@ namespace bench {
 inline std::string ferry_config(const char* role, const std::string& transport, std::uint16_t port) {
   nlohmann::json options{{"host", "127.0.0.1"}, {"port", port}};
   if (transport == "nats") options = {{"servers", {"nats://127.0.0.1:" + std::to_string(port)}}};
+  if (transport == "mqtt") options = {{"url", "mqtt://127.0.0.1:" + std::to_string(port)}};
   return nlohmann::json{{"threads", 1},
                         {"logLevel", "warn"},
                         {role, {{"bench", {{"transport", transport}, {"options", options}}}}}}

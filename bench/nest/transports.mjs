@@ -4,6 +4,7 @@ import { Transport } from '@nestjs/microservices';
 const transports = {
   tcp: (port) => ({ transport: Transport.TCP, options: { host: '127.0.0.1', port } }),
   redis: (port) => ({ transport: Transport.REDIS, options: { host: '127.0.0.1', port } }),
+  mqtt: (port) => ({ transport: Transport.MQTT, options: { url: `mqtt://127.0.0.1:${port}` } }),
   nats: (port) => ({ transport: Transport.NATS, options: { servers: [`nats://127.0.0.1:${port}`] } }),
 };
 
@@ -13,6 +14,7 @@ export const at = (transport, port) => transports[transport](port);
 export async function ready(transport, driver) {
   if (transport === 'tcp') return driver.address().port;
   if (transport === 'nats') await driver.flush();
+  else if (transport === 'mqtt') await driver.subscribeAsync('nobody/needs/this');   // confirmed after all before it
   else await driver[1].ping();   // the connection that subscribes
   return undefined;
 }

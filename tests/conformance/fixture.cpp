@@ -54,6 +54,9 @@ World::World(bool direct) : document_(read_document()) {
 
 World::~World() {
   close_client();
+  if (!service_) return;
+  // A handler that hangs costs a stop its whole shutdownTimeout, and no other check of a case would see it.
+  CHECK(service_->stop());
   service_.reset();
 }
 
@@ -73,11 +76,16 @@ std::shared_ptr<Broker> World::make_broker() const {
   return broker;
 }
 
-Config World::config(bool services, const nlohmann::json& settings) const {
+Config World::config(bool services, const nlohmann::json& settings, int instance) const {
   nlohmann::json document = document_;
   document.erase(services ? "clients" : "services");
   (services ? document["services"]["suite"] : document["clients"]["SUITE"]).update(settings);
-  return Config::from_text(document.dump(), config_file);
+  std::string text = document.dump();
+  constexpr std::string_view variable = "%INSTANCE%";
+  for (std::size_t at = 0; (at = text.find(variable, at)) != std::string::npos;) {
+    text.replace(at, variable.size(), std::to_string(instance));
+  }
+  return Config::from_text(text, config_file);
 }
 
 Application& World::serve(const std::function<void(Application&)>& handlers, const nlohmann::json& settings) {

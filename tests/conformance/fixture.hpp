@@ -34,7 +34,8 @@ using namespace std::chrono_literals;
 /// - `"wildcard": {"pattern": "wild.*.get", "route": "wild.42.get"}`: how this transport writes one, and what it matches.
 ///
 /// It may name `${SUITE_PORT}`, where the service listens or the broker is, `${SUITE_CLIENT_PORT}` and
-/// `${SUITE_SERVICE_PORT}`, the same through the gates, `${SUITE_ID}`, unique to a case, and `${SUITE_CERTS}`.
+/// `${SUITE_SERVICE_PORT}`, the same through the gates, `${SUITE_ID}`, unique to a case, and `${SUITE_CERTS}`. `%INSTANCE%` is
+/// 0 in the service and the client of a case, and another number in `another_service` and `another_client`.
 void set_config_file(std::string path);
 /// After the last case.
 void end_shared_broker();
@@ -51,7 +52,7 @@ class World {
   Application& serve(const std::function<void(Application&)>& handlers,
                      const nlohmann::json& settings = nlohmann::json::object());
   /// One more instance, for the case to give handlers and start. It ends before this world.
-  Application another_service() const { return Application(config(true, nlohmann::json::object())); }
+  Application another_service() { return Application(config(true, nlohmann::json::object(), ++others_)); }
   /// Drains and stops the service; false if that was cut off.
   bool stop_service();
   Application& service() { return *service_; }
@@ -60,7 +61,7 @@ class World {
   Client client(const nlohmann::json& settings = nlohmann::json::object());
   void close_client();
   /// One more, with connections of its own: `client("SUITE")` of it. It ends before this world.
-  Application another_client() const { return Application(config(false, nlohmann::json::object())); }
+  Application another_client() { return Application(config(false, nlohmann::json::object(), ++others_)); }
   /// The application that has the client, for its runtime.
   Application& client_application() { return *client_; }
 
@@ -86,13 +87,14 @@ class World {
   bool pool() const { return conformance_.value("pool", false); }
 
  private:
-  Config config(bool services, const nlohmann::json& settings) const;
+  Config config(bool services, const nlohmann::json& settings, int instance = 0) const;
   std::shared_ptr<Broker> make_broker() const;
 
   nlohmann::json document_;
   nlohmann::json conformance_;
   spi::Capabilities capabilities_;
   std::string transport_;
+  int others_ = 0;
   std::atomic<bool> over_{false};
   std::shared_ptr<Broker> broker_;   // before who uses it: it goes last
   std::unique_ptr<Gate> gate_;

@@ -61,7 +61,8 @@ TEST_CASE("no service behind the broker: the call ends at once where that can be
   FERRY_NEEDS(world, no_handler_reply);
   const Client client = world.client({{"timeout", "20s"}});
   if (world.requests_wait()) {
-    CHECK(code_of([&] { client.send<int>("echo", 1, SendOptions().timeout(200ms)).get(); }) == errc::timed_out);
+    const auto code = code_of([&] { client.send<int>("echo", 1, SendOptions().timeout(200ms)).get(); });
+    CHECK((code == errc::timed_out || code == errc::no_handler));   // waits, unless no queue was ever bound to its pattern
     client.emit("echo", 1).get();
     return;
   }
@@ -260,8 +261,9 @@ TEST_CASE("what is called while the broker is away waits for it") {
   CHECK(client.send<int>("echo", 1).get() == 1);
   world.broker()->kill();
   REQUIRE(of_client.reach(Status::disconnected, 1));
-  outcomes.start(client, client.send<int>("echo", 2));
-  outcomes.start<Emitted>(client, client.emit("noted", 3));
+  const SendOptions patient = SendOptions().timeout(60s);   // there are brokers that take long to start
+  outcomes.start(client, client.send<int>("echo", 2, patient));
+  outcomes.start<Emitted>(client, client.emit("noted", 3, patient));
   REQUIRE(of_client.reach(Status::reconnecting, 3));
   CHECK(outcomes.codes().empty());
   world.gate()->stall(true);   // the client gets through when the service is there again, and not before
@@ -285,9 +287,9 @@ TEST_CASE("what waits for a broker ends at its deadline, and was not sent") {
   world.broker()->kill();
   REQUIRE(statuses.reach(Status::disconnected, 1));
   const auto expect_not_sent = [](auto call) {
-    const auto begin = Clock::now();
+    const auto begin = Clock::now();   // before its limit begins
     try {
-      std::move(call).get();
+      call().get();
       FAIL("there is no broker");
     } catch (const TimeoutError& error) {
       CHECK(error.code() == errc::timed_out);
@@ -297,8 +299,8 @@ TEST_CASE("what waits for a broker ends at its deadline, and was not sent") {
     CHECK(Clock::now() - begin >= 200ms);
     CHECK(Clock::now() - begin < 5s);
   };
-  expect_not_sent(client.send<int>("echo", 1, SendOptions().timeout(200ms)));
-  expect_not_sent(client.emit("noted", 1, SendOptions().timeout(200ms)));
+  expect_not_sent([&] { return client.send<int>("echo", 1, SendOptions().timeout(200ms)); });
+  expect_not_sent([&] { return client.emit("noted", 1, SendOptions().timeout(200ms)); });
   CHECK(client.in_flight() == 0);
   set_log_level(LogLevel::error);
 }

@@ -254,6 +254,30 @@ TEST_CASE("a stop under load answers every request that was accepted") {
   CHECK(answered.get() == accepted);   // what was taken was answered, and its answer arrived
 }
 
+TEST_CASE("a handler that is cancelled while its service stops ends, and the stop with it") {
+  Counter started;
+  Counter cancelled;
+  Outcomes outcomes;
+  World world;
+  FERRY_NEEDS(world, cancel);
+  world.serve([&](Application& app) {
+    app.on_message("never", until_cancelled(world, started, cancelled));
+    app.on_message("ping", [] { return 1; });
+  });
+  set_log_level(LogLevel::off);
+  const Client client = world.client();
+  CHECK(client.send<int>("ping").get() == 1);   // they know each other
+  outcomes.start(client, client.send<int>("never", 1, SendOptions().timeout(1s)));
+  REQUIRE(started.reaches(1));
+  const auto begin = Clock::now();
+  CHECK(world.stop_service());
+  CHECK(Clock::now() - begin < 8s);   // shutdownTimeout is 10 s
+  CHECK(cancelled.get() == 1);
+  REQUIRE(outcomes.reach(1));
+  CHECK(outcomes.codes().front() == errc::timed_out);
+  set_log_level(LogLevel::error);
+}
+
 TEST_CASE("a closed client ends what it has, and takes nothing more") {
   Counter started;
   Counter cancelled;

@@ -57,6 +57,23 @@ void add_binary(Seeds& seeds, json envelope) {
   }
 }
 
+/// A PUBLISH, as both versions of MQTT write it.
+void add_publish(Seeds& seeds, const json& vector) {
+  const auto topic = vector["topic"].get<std::string>();
+  const auto payload = vector["payload"].get<std::string>();
+  const int qos = vector.value("qos", 0);
+  for (const std::string& properties : {std::string(), std::string(1, '\0'), std::string("\x0a\x26\0\3key\0\2va", 11)}) {
+    std::string body = std::string(1, static_cast<char>(topic.size() >> 8U)) + static_cast<char>(topic.size()) + topic;
+    if (qos != 0) body += std::string("\0\7", 2);
+    body += properties + payload;
+    std::string packet(1, static_cast<char>(0x30 + 2 * qos));
+    for (std::size_t rest = body.size(); packet.size() == 1 || rest != 0; rest >>= 7U) {
+      packet += static_cast<char>((rest & 0x7fU) | (rest > 0x7fU ? 0x80U : 0U));
+    }
+    seeds.add({"mqtt_packets"}, packet + body);
+  }
+}
+
 /// Any text of a vector: frames, envelopes, values, patterns.
 void add_text(Seeds& seeds, const std::string& text) {
   seeds.add({"utf8", "tcp_frames"}, text);
@@ -69,6 +86,9 @@ void add_text(Seeds& seeds, const std::string& text) {
 }
 
 void add_all(Seeds& seeds, const json& vector) {
+  if (vector.is_object() && vector.contains("topic") && vector.contains("payload") && vector["payload"].is_string()) {
+    add_publish(seeds, vector);
+  }
   if (vector.is_string()) add_text(seeds, vector.get<std::string>());
   if (!vector.is_structured()) return;
   for (const auto& [key, member] : vector.items()) {
@@ -95,7 +115,7 @@ int main(int argc, char** argv) {
   }
   const fs::path tests = argv[1];
   Seeds seeds(argv[2]);
-  for (const char* name : {"client-reply-handling", "enhancers", "json-text", "pattern-routes", "redis", "tcp-envelopes",
+  for (const char* name : {"client-reply-handling", "enhancers", "json-text", "mqtt", "pattern-routes", "redis", "tcp-envelopes",
                            "tcp-framing", "tcp-server-incoming"}) {
     add_all(seeds, json::parse(read(tests / "vectors" / (std::string(name) + ".json"))));
   }

@@ -171,6 +171,42 @@ void add_nats(Application& app, const std::function<void(json)>& heard) {
   });
 }
 
+json packet_of(const MqttContext& context) {
+  const MqttContext::Packet packet = context.packet();
+  json user = json::object();
+  for (const auto& [name, value] : packet.user_properties) user[name] = value;
+  return {{"topic", context.topic()}, {"qos", packet.qos}, {"retain", packet.retain}, {"user", user}};
+}
+
+void add_mqtt(Application& app, const std::function<void(json)>& heard) {
+  app.on_message("wild/+/get", [](const json& data, MqttContext& context) {
+    return json{{"route", context.topic()}, {"data", data}};
+  });
+  app.on_event("wild/+/seen", [heard](Payload data, MqttContext& context) { heard(event_line(context.topic().c_str(), data)); });
+  app.on_message("deep/#", [](MqttContext& context) { return context.topic(); });
+  app.on_message("headers", [](MqttContext& context) { return packet_of(context)["user"]; });
+  app.on_event("packet/+", [heard](MqttContext& context) { heard({{"event", "packet"}, {"data", packet_of(context)}}); });
+  app.on_event("$share/crew/shared/+", [heard](MqttContext& context) { heard({{"event", "shared"}, {"data", packet_of(context)}}); },
+               json{{"qos", 2}});
+}
+
+void add_rmq(Application& app, const std::function<void(json)>& heard) {
+  add_wildcards(app, heard, &RmqContext::routing_key);
+  app.on_message("deep.#", [](RmqContext& context) { return context.routing_key(); });
+  app.on_message("properties", [](RmqContext& context) {
+    const RmqContext::Properties& p = context.properties();
+    json headers = json::object();
+    for (const auto& [name, value] : p.headers) headers[name] = value;
+    return json{{"pattern", context.pattern()}, {"headers", headers}, {"priority", p.priority.value_or(0)},
+                {"messageId", p.message_id}, {"deliveryMode", p.delivery_mode.value_or(0)}};
+  });
+  app.on_event("at.second", [heard](Payload data, RmqContext& context) {
+    if (!context.redelivered()) return context.nack(true);
+    context.ack();
+    heard(event_line("second", data));
+  });
+}
+
 json config_of(const char* role, const char* name, json options) {
   return {{role, {{name, {{"transport", transport()}, {"options", std::move(options)}}}}}};
 }
@@ -183,6 +219,8 @@ void add_nest_handlers(Application& app, const std::function<void(json)>& heard)
   add_errors(app);
   add_events(app, heard);
   if (transport() == "redis") add_wildcards(app, heard, &RedisContext::channel);
+  if (transport() == "mqtt") add_mqtt(app, heard);
+  if (transport() == "rmq") add_rmq(app, heard);
   if (transport() == "nats") {
     add_wildcards(app, heard, &NatsContext::subject);
     add_nats(app, heard);

@@ -31,6 +31,7 @@ TEST_CASE("ferry and NestJS share the requests of a queue group") {
 
 TEST_CASE("every instance hears every event, ferry's and NestJS's") {
   FERRY_NOT_APPLICABLE_IF(transport() == "tcp", "one port has one service");
+  FERRY_NOT_APPLICABLE_IF(transport() == "rmq", "instances share a queue");
   if (!nest_is_installed()) return;
   constexpr int count = 20;
   Place place;

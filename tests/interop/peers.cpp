@@ -60,17 +60,28 @@ nlohmann::json nest_cases() {
 // ---- Place -----------------------------------------------------------------------------------------------------------
 
 Place::Place() {
-  if (transport() != "tcp") broker_ = std::make_unique<Broker>(transport());
+  if (transport() == "tcp") return;
+  if (transport() == "mqtt") broker_ = std::make_shared<Broker>("mosquitto", "set_tcp_nodelay true\nmax_queued_messages 0");
+  else if (transport() != "rmq") broker_ = std::make_shared<Broker>(transport());
+  if (broker_) return;
+  static const auto shared = std::make_shared<Broker>("rabbitmq");   // it takes long to start
+  static int number = 0;
+  broker_ = shared;
+  queue_ = "nest-" + std::to_string(++number);
 }
 
 std::vector<std::string> Place::nest_arguments() const {
   if (!broker_) return {"--port", std::to_string(port_)};
-  return {"--transport", transport(), "--url", broker_->url()};
+  std::vector<std::string> arguments{"--transport", transport(), "--url", broker_->url()};
+  if (!queue_.empty()) arguments.insert(arguments.end(), {"--queue", queue_});
+  return arguments;
 }
 
 nlohmann::json Place::options(const nlohmann::json& more) const {
   nlohmann::json options{{"host", "127.0.0.1"}, {"port", broker_ ? broker_->port() : port_}};
   if (transport() == "nats") options = {{"servers", {broker_->url()}}};
+  if (transport() == "mqtt") options = {{"url", broker_->url()}, {"protocolVersion", 5}};
+  if (transport() == "rmq") options = {{"urls", {broker_->url()}}, {"queue", queue_}};
   options.update(more);
   return options;
 }

@@ -35,7 +35,7 @@ bool nest_is_installed();
 /// tests/interop/nest/cases.json, as it is for this transport.
 nlohmann::json nest_cases();
 
-/// Where peers meet: at a broker of the case's own or, over TCP, wherever the service listens.
+/// Where peers meet: at a broker of the case's own (RabbitMQ: at a queue of its own) or, over TCP, wherever the service listens.
 class Place {
  public:
   Place();
@@ -47,7 +47,8 @@ class Place {
   nlohmann::json options(const nlohmann::json& more = nlohmann::json::object()) const;
 
  private:
-  std::unique_ptr<Broker> broker_;
+  std::shared_ptr<Broker> broker_;
+  std::string queue_;        // RabbitMQ's
   std::uint16_t port_ = 0;   // 0: a service chooses one
 };
 

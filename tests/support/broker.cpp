@@ -37,10 +37,13 @@ struct Kind {
   std::string_view hears;   // how its answer begins; empty: it is enough to be let in
 };
 
+using namespace std::string_view_literals;
+
 constexpr std::array kinds{
     Kind{"redis", "redis", "PING\r\n", "+PONG"},
     Kind{"nats", "nats", "", "INFO"},
-    Kind{"mosquitto", "mqtt", "", ""},
+    // Its answer, because it forgets a SIGTERM that comes when it listens and does not work yet.
+    Kind{"mosquitto", "mqtt", std::string_view("\x10\x0c\0\4MQTT\4\2\0\0\0\0", 14), "\x20\x02"},
     Kind{"rabbitmq", "amqp", "AMQP\0\0\x09\x01"sv, "\x01"},
     // An ApiVersions request; the answer's size is below 64 KiB.
     Kind{"kafka", "kafka", "\0\0\0\x0a\0\x12\0\0\0\0\0\1\xff\xff"sv, "\0\0"sv},
@@ -114,7 +117,8 @@ bool Broker::answers() const {
   const ssize_t size = recv(socket.native_handle(), answer.data(), answer.size(), 0);
   if (size <= 0) return size == 0 || errno == ECONNRESET;   // it wants TLS: it is up
   const std::string_view said(answer.data(), static_cast<std::size_t>(size));
-  return said.starts_with(kind.hears) || said.starts_with("-NOAUTH");   // it has passwords: it is up
+  // It has passwords, or alerts us that this is no TLS: it is up.
+  return said.starts_with(kind.hears) || said.starts_with("-NOAUTH") || said.front() == '\x15';
 }
 
 void Broker::start() {

@@ -314,6 +314,18 @@ TEST_CASE("memory: a client that goes abandons its requests") {
   CHECK(ready);
 }
 
+TEST_CASE("memory: a client that goes as its service drains does not hold it up") {
+  Bench bench;
+  TestServer server(bench.loop);
+  TestClient client(bench.loop);
+  bench.run();
+  CHECK(client.request("a"));
+  client.transport.close(0ms, [] {});
+  CHECK(is_done(bench, [&](auto done) { server.transport.drain(done); }));
+  REQUIRE(server.log.messages.size() == 1);
+  CHECK(server.log.messages[0]->abandoned());
+}
+
 TEST_CASE("memory: a service that drains answers what it has, then its clients are disconnected") {
   Bench bench;
   TestServer server(bench.loop);

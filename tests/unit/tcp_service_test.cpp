@@ -126,6 +126,26 @@ TEST_CASE("tcp service: what is answered is delivered before the end", "[tcp]") 
   run_until(io, [&] { return closed; });
 }
 
+TEST_CASE("tcp service: while it drains a peer is heard, and what it asks is not taken up", "[tcp]") {
+  TestIo io;
+  Service service(io, json::object());
+  std::vector<spi::DeliveryPtr> waiting;
+  service.log.handle = [&](spi::DeliveryPtr delivery) { waiting.push_back(std::move(delivery)); };
+  service.start();
+  Raw raw(io, service.port());
+  raw.send(framed(R"({"pattern":"slow","metadata":{"ferry-peer":"1"},"id":"A"})") + framed(R"({"pattern":"slow","id":"B"})"));
+  run_until(io, [&] { return waiting.size() == 2; });
+  bool drained = false;
+  service.server->drain([&drained] { drained = true; });
+  run_until(io, [&] { return drained; });
+  raw.send(framed(R"({"pattern":"late","id":"C"})") + framed(R"({"pattern":"ferry.cancel","data":"A"})"));
+  run_until(io, [&] { return waiting[0]->abandoned(); });
+  CHECK_FALSE(waiting[1]->abandoned());
+  raw.socket.close();
+  run_until(io, [&] { return waiting[1]->abandoned(); });
+  CHECK(waiting.size() == 2);
+}
+
 TEST_CASE("tcp service: pause holds frames that are read already", "[tcp]") {
   TestIo io;
   Service service(io, json::object());

@@ -22,6 +22,7 @@ constexpr Promise table[] = {
     {"atLeastOnce", "at-least-once delivery", &Capabilities::at_least_once},
     {"fanout", "events to every instance", &Capabilities::fanout},
     {"wildcard", "wildcards in patterns", &Capabilities::wildcard},
+    {"recordOptions", "options of single messages", &Capabilities::record_options},
     {"inProcess", "one process only", &Capabilities::in_process},
     {"broker", "a broker stands between", &Capabilities::broker},
 };

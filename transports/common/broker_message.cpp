@@ -6,9 +6,10 @@
 
 namespace ferry::transports {
 
-const char* read_broker_message(const spi::Serializer& serializer, std::string_view body, std::string_view route,
-                                Unreadable unreadable, spi::RequestView& view, std::string& scratch) {
-  using Form = spi::RequestView::PatternForm;
+using Form = spi::RequestView::PatternForm;
+
+const char* read_envelope(const spi::Serializer& serializer, std::string_view body, Unreadable unreadable,
+                          spi::RequestView& view, std::string& scratch) {
   if (serializer.text() && !detail::is_valid_utf8(body)) {   // NestJS sees it with every ill-formed part replaced
     scratch = detail::replace_invalid_utf8(body);
     body = scratch;
@@ -27,6 +28,12 @@ const char* read_broker_message(const spi::Serializer& serializer, std::string_v
     view.payload = body;
     view.has_payload = true;
   }
+  return nullptr;
+}
+
+const char* read_broker_message(const spi::Serializer& serializer, std::string_view body, std::string_view route,
+                                Unreadable unreadable, spi::RequestView& view, std::string& scratch) {
+  if (const char* const fault = read_envelope(serializer, body, unreadable, view, scratch)) return fault;
   view.pattern_form = Form::text;
   view.pattern = route;
   return nullptr;

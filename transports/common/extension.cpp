@@ -25,14 +25,6 @@ std::optional<std::string_view> find_in_json(std::string_view raw, std::string_v
   return std::nullopt;
 }
 
-std::optional<std::chrono::milliseconds> to_timeout(std::string_view text) {
-  constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365);
-  std::chrono::milliseconds::rep value = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || value < 0) return std::nullopt;
-  return std::min(std::chrono::milliseconds(value), longest);
-}
-
 }  // namespace
 
 std::optional<std::string> find_header(const spi::Serializer& serializer, std::string_view raw, std::string_view name) {
@@ -63,10 +55,18 @@ bool TimeoutNotice::must_tell(Milliseconds left) noexcept {
 
 std::string TimeoutNotice::text(Milliseconds left) { return left == none ? "none" : std::to_string(left.count()); }
 
+std::optional<TimeoutNotice::Milliseconds> TimeoutNotice::parse(std::string_view text) {
+  constexpr Milliseconds longest = std::chrono::hours(24 * 365);
+  Milliseconds::rep value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || value < 0) return std::nullopt;
+  return std::min(Milliseconds(value), longest);
+}
+
 void TimeoutNotice::read(const spi::Serializer& serializer, std::string_view raw_headers) {
   const auto text = find_header(serializer, raw_headers, timeout_header);
   if (!text) return;
-  value_ = to_timeout(*text).value_or(none);
+  value_ = parse(*text).value_or(none);
 }
 
 void strip_own_headers(Headers& headers) {

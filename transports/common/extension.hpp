@@ -45,6 +45,8 @@ class TimeoutNotice {
   bool must_tell(Milliseconds left) noexcept;
   /// The header that says it.
   static std::string text(Milliseconds left);
+  /// The other way round; nothing if it is for ever.
+  static std::optional<Milliseconds> parse(std::string_view text);
   /// The service's side: takes in what a request says, if anything.
   void read(const spi::Serializer& serializer, std::string_view raw_headers);
   Milliseconds value() const noexcept { return value_; }

@@ -92,7 +92,7 @@ void Link::take(ToServer& item) {
   } else if (const auto* cancelled = std::get_if<Cancel>(&item)) {
     give_up(cancelled->id);
   } else if (std::holds_alternative<Leave>(item)) {
-    to_server_.close();
+    close_requests();
     give_up_all();
     if (const auto listener = server_.listener.lock()) listener->forget(*this);
   } else {
@@ -142,12 +142,18 @@ void Link::drain(std::shared_ptr<Countdown> done) {
   if (to_server_.put(std::move(item), Rank::last) != Sent::taken) std::get<Drain>(item).done->arrive();
 }
 
-void Link::end() {
+/// Takes nothing more. True if a request was still waiting. A drain that was is done: nothing follows.
+bool Link::close_requests() {
   bool lost = false;
   for (const ToServer& item : to_server_.close()) {
     if (const auto* message = std::get_if<spi::DeliveryPtr>(&item)) lost = lost || (*message)->expects_reply();
     if (const auto* drain = std::get_if<Drain>(&item)) drain->done->arrive();
   }
+  return lost;
+}
+
+void Link::end() {
+  bool lost = close_requests();
   {
     const std::lock_guard lock(mutex_);
     lost = lost || !open_.empty();

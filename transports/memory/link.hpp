@@ -119,6 +119,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void take(ToClient& item);
   void begin(spi::DeliveryPtr message);
   void give_up(std::string_view id);
+  bool close_requests();
   void give_up_all();
   void wake_writers();
   void tell_end_if_drained();   // mutex held

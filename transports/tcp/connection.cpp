@@ -80,7 +80,6 @@ void Connection::on_read(const std::error_code& error, std::size_t bytes) {
   if (error) return destroy(Failure(plain(error), "Connection closed: " + reason(error)));
   if (state_ != State::open) return read_more();
   in_.commit(bytes);
-  if ((holds_ & held_by_drain) != 0) return;
   if (!reader_.fits(in_.unread())) {
     return fault(TcpError::packet_too_long, too_long_text(reader_.length_of(in_.unread())));
   }
@@ -259,7 +258,7 @@ void Connection::drain() {
     process();
     dispatch_all_ = false;
   }
-  holds_ |= held_by_drain;
+  draining_ = true;
 }
 
 void Connection::end(std::chrono::milliseconds limit, bool answers, Failure why) {

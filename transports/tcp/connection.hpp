@@ -54,7 +54,8 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   void start(std::chrono::milliseconds limit);
   /// Stops and restarts reading on somebody's behalf. Frames that are there already wait as well.
   void hold(bool held);
-  /// Dispatches the frames that are there completely, then takes no more.
+  /// Dispatches the frames that are there completely. From then on `draining`: what still comes is read, because a peer that
+  /// cancels or goes must be heard, but it is not to be taken up.
   void drain();
   /// Takes nothing any more, sends what is queued and, with `answers`, what is still owed; then ends the connection so
   /// that the peer gets all of it. At the latest after `limit`.
@@ -84,6 +85,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   virtual void on_gone(const Failure& why) = 0;    ///< once, the last call
 
   State state() const noexcept { return state_; }
+  bool draining() const noexcept { return draining_; }
   OutQueue& out() noexcept { return writer_.queue(); }
   const OutQueue& out() const noexcept { return writer_.queue(); }
   const Limits& limits() const noexcept { return limits_; }
@@ -110,8 +112,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   static constexpr Clock::time_point never = Clock::time_point::max();
   static constexpr std::uint8_t held_by_owner = 1;
   static constexpr std::uint8_t held_by_congestion = 2;
-  static constexpr std::uint8_t held_by_drain = 4;
-  static constexpr std::uint8_t held_by_excess = 8;
+  static constexpr std::uint8_t held_by_excess = 4;
   static constexpr std::size_t held_unit = 16 * 1024;
 
   void on_handshake(const std::error_code& error, std::string_view detail) final;
@@ -158,6 +159,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public WireU
   std::uint8_t pending_ = 0;                   // operations of the wire under way
   bool reading_ = false;                       // one of them reads
   bool dispatch_all_ = false;                  // `drain`: whatever holds us
+  bool draining_ = false;
   bool in_batch_ = false;
   bool flush_posted_ = false;
   bool reading_on_ = false;                    // though congested: see judge_congestion

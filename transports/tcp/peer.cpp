@@ -35,6 +35,7 @@ void Peer::on_frame(std::string_view body, const ChunkPtr& chunk) {
     return fault(TcpError::bad_body, bad_body_text(why, body));
   }
   if (service_->extensions && is_own_message(*delivery)) return;
+  if (draining()) return;   // too late: it ends with the connection
   const bool request = delivery->expects_reply();
   if (request) enlist(*delivery);
   current_ = request && ferry_ ? delivery : nullptr;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import { readFileSync } from 'node:fs';
 import { headers as natsHeaders } from '@nats-io/transport-node';
-import { NatsRecordBuilder } from '@nestjs/microservices';
+import { MqttRecordBuilder, NatsRecordBuilder, RmqRecordBuilder } from '@nestjs/microservices';
 import {
   casesOf, connectionOptions, decodeUndefined, encodeError, encodeUndefined, makeClient, numberOf, printLine, readArguments, run,
 } from './common.mjs';
@@ -25,16 +25,23 @@ function takeSingleCase(args) {
   return { name: flag.slice(2), kind: flag === '--emit' ? 'emit' : 'send', pattern: JSON.parse(pattern), data: JSON.parse(data) };
 }
 
-/** NATS headers travel in a record around the payload. */
-function withHeaders(data, headers) {
-  if (headers === undefined) return data;
+/** Headers, and what else a message may ask for, travel in a record around the payload. */
+function withRecord(transport, data, { headers, record }) {
+  if (headers === undefined && record === undefined) return data;
+  if (transport === 'mqtt') {
+    const builder = new MqttRecordBuilder(data).setProperties({ userProperties: headers ?? {} });
+    if (record?.qos !== undefined) builder.setQoS(record.qos);
+    if (record?.retain !== undefined) builder.setRetain(record.retain);
+    return builder.build();
+  }
+  if (transport === 'rmq') return new RmqRecordBuilder(data).setOptions({ ...(headers && { headers }), ...record }).build();
   const all = natsHeaders();
   for (const [name, value] of Object.entries(headers)) all.set(name, value);
   return new NatsRecordBuilder(data).setHeaders(all).build();
 }
 
 /** Subscribes to one send or emit and resolves with its result, never rejects. */
-function observe(client, testCase, timeout) {
+function observe(client, testCase, timeout, transport) {
   return new Promise((resolve) => {
     const emitted = [];
     const finish = (outcome) => {
@@ -45,7 +52,7 @@ function observe(client, testCase, timeout) {
       subscription?.unsubscribe();
       finish({ completed: false, timeout: true });
     }, testCase.timeoutMs ?? timeout);
-    const data = withHeaders(decodeUndefined(testCase.data), testCase.headers);
+    const data = withRecord(transport, decodeUndefined(testCase.data), testCase);
     const source = testCase.kind === 'emit' ? client.emit(testCase.pattern, data) : client.send(testCase.pattern, data);
     const subscription = source.subscribe({
       next: (value) => emitted.push(encodeUndefined(value)),
@@ -76,7 +83,7 @@ async function main() {
   if (values.concurrent !== undefined) {
     const [first] = cases;
     metadata = first.metadata;
-    const copies = Array.from({ length: numberOf(values, 'concurrent') }, () => observe(client, first, timeout));
+    const copies = Array.from({ length: numberOf(values, 'concurrent') }, () => observe(client, first, timeout, values.transport));
     const results = await Promise.all(copies);
     const ok = results.filter((result) => succeeded(result, first)).length;
     printLine({ ok, failed: results.length - ok });
@@ -84,7 +91,7 @@ async function main() {
     for (const testCase of cases) {
       // Read by the dispatch hook once the connection stands, so it holds for the whole case.
       metadata = testCase.metadata;
-      printLine(await observe(client, testCase, timeout));
+      printLine(await observe(client, testCase, timeout, values.transport));
     }
   }
   await closed(client);
@@ -99,6 +106,7 @@ async function closed(client) {
     return ended;
   }
   await client.natsClient?.flush();
+  await client.mqttClient?.endAsync?.();   // not forced: after what it was given
   await client.close();
 }
 

@@ -10,6 +10,11 @@ export const connectionOptions = {
   url: { type: 'string' },
   port: { type: 'string' },
   host: { type: 'string', default: '127.0.0.1' },
+  // RabbitMQ's.
+  queue: { type: 'string' },
+  wildcards: { type: 'boolean' },
+  fanout: { type: 'string' },
+  'manual-ack': { type: 'boolean' },
   'tls-key': { type: 'string' },
   'tls-cert': { type: 'string' },
   'tls-ca': { type: 'string' },
@@ -50,14 +55,25 @@ export function tlsFiles(values) {
 const brokers = {
   redis: (url) => ({ transport: Transport.REDIS, options: { host: url.hostname, port: Number(url.port) } }),
   nats: (url) => ({ transport: Transport.NATS, options: { servers: [url.href] } }),
+  mqtt: (url) => ({ transport: Transport.MQTT, options: { url: url.href, protocolVersion: 5 } }),
+  rmq: (url, { queue, wildcards, fanout }) => ({
+    transport: Transport.RMQ,
+    options: {
+      urls: [url.href],
+      queue,
+      ...(wildcards && { wildcards }),
+      ...(fanout && { exchange: fanout, exchangeType: 'fanout' }),
+    },
+  }),
 };
 
 /** Nest's options for a broker, or undefined for TCP. */
-export function brokerOptions({ transport, url }) {
+export function brokerOptions(values) {
+  const { transport, url } = values;
   if (transport === 'tcp') return undefined;
   if (!brokers[transport]) throw new Error(`--transport takes tcp, ${Object.keys(brokers).join(', ')}; got ${transport}`);
   if (url === undefined) throw new Error(`--transport ${transport} needs --url`);
-  return brokers[transport](new URL(url));
+  return brokers[transport](new URL(url), values);
 }
 
 export function makeClient(values) {

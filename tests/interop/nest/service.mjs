@@ -10,8 +10,6 @@ import { brokerOptions, connectionOptions, numberOf, printLine, readArguments, r
 
 const values = readArguments({
   ...connectionOptions,
-  queue: { type: 'string' },
-  wildcards: { type: 'boolean' },
   name: { type: 'string', default: 'nest' },
 });
 
@@ -158,13 +156,29 @@ message('who', () => [values.name, ++asked]);
 
 // Brokers: wildcards, and what only their contexts know. No reply channel of these matches the patterns themselves.
 if (values.transport !== 'tcp') {
-  const concrete = { redis: (rpcContext) => rpcContext.getChannel(), nats: (rpcContext) => rpcContext.getSubject() }[values.transport];
+  const concrete = {
+    redis: (rpcContext) => rpcContext.getChannel(),
+    nats: (rpcContext) => rpcContext.getSubject(),
+    mqtt: (rpcContext) => rpcContext.getTopic(),
+    rmq: (rpcContext) => rpcContext.getMessage().fields.routingKey,
+  }[values.transport];
+  const [wild, seenWild] = values.transport === 'mqtt' ? ['wild/+/get', 'wild/+/seen'] : ['wild.*.get', 'wild.*.seen'];
   const both = (target, name) => {
     Payload()(target, name, 0);
     Ctx()(target, name, 1);
   };
-  message('wild.*.get', (data, rpcContext) => ({ route: concrete(rpcContext), data }), both);
-  register((data, rpcContext) => saw(concrete(rpcContext), data), [EventPattern('wild.*.seen'), both]);
+  message(wild, (data, rpcContext) => ({ route: concrete(rpcContext), data }), both);
+  register((data, rpcContext) => saw(concrete(rpcContext), data), [EventPattern(seenWild), both]);
+}
+if (values.transport === 'mqtt') {
+  const packetOf = (rpcContext) => {
+    const { qos, retain, properties } = rpcContext.getPacket();
+    return { topic: rpcContext.getTopic(), qos, retain, user: { ...properties?.userProperties } };
+  };
+  message('headers', (rpcContext) => packetOf(rpcContext).user, context);
+  message('deep/#', (rpcContext) => rpcContext.getTopic(), context);
+  register((rpcContext) => saw('packet', packetOf(rpcContext)), [EventPattern('packet/+'), context]);
+  register((rpcContext) => saw('shared', packetOf(rpcContext)), [EventPattern('$share/crew/shared/+', { qos: 2 }), context]);
 }
 if (values.transport === 'nats') {
   const headersOf = (rpcContext) =>
@@ -173,6 +187,25 @@ if (values.transport === 'nats') {
   register((rpcContext) => saw('headers', headersOf(rpcContext)), [EventPattern('headers.event'), context]);
   message('deep.>', (rpcContext) => rpcContext.getSubject(), context);
 }
+if (values.transport === 'rmq') {
+  const withContext = (target, name) => {
+    Payload()(target, name, 0);
+    Ctx()(target, name, 1);
+  };
+  const acknowledge = (rpcContext) => values['manual-ack'] && rpcContext.getChannelRef().ack(rpcContext.getMessage());
+  message('properties', (data, rpcContext) => {
+    acknowledge(rpcContext);
+    const { headers, priority, messageId, deliveryMode } = rpcContext.getMessage().properties;
+    return { pattern: rpcContext.getPattern(), headers, priority, messageId, deliveryMode };
+  }, withContext);
+  message('deep.#', (data, rpcContext) => rpcContext.getMessage().fields.routingKey, withContext);
+  register((data, rpcContext) => {
+    const { redelivered } = rpcContext.getMessage().fields;
+    if (!redelivered) return rpcContext.getChannelRef().nack(rpcContext.getMessage());
+    acknowledge(rpcContext);
+    saw('second', data);
+  }, [EventPattern('at.second'), withContext]);
+}
 
 /** Redis listens to names or to globs; NATS takes a queue group. */
 function serviceOptions() {
@@ -180,12 +213,15 @@ function serviceOptions() {
   if (!broker) return undefined;
   if (values.wildcards) broker.options.wildcards = true;
   if (values.queue !== undefined) broker.options.queue = values.queue;
+  if (values['manual-ack']) Object.assign(broker.options, { noAck: false, prefetchCount: 1 });
   return broker;
 }
 
 /** Nest does not wait until the broker has the subscriptions. */
 async function subscribed(driver) {
+  if (values.transport === 'mqtt') return driver.subscribeAsync('nobody/needs/this');   // confirmed after all before it
   if (values.transport === 'nats') return driver.flush();
+  if (values.transport === 'rmq') return;   // Nest waits for this one
   const [, subscriber] = driver;
   await subscriber.ping();
 }

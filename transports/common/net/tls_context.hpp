@@ -23,17 +23,19 @@ namespace ferry::net {
    .choices = "TLSv1.2|TLSv1.3"},                                                                                      \
   {"rejectUnauthorized", spi::OptionKind::boolean, "true", "refuse a peer whose certificate no authority vouches for"}
 
+// Also for tables in which they stand beside others, as mqtt.js has them.
+#define FERRY_TLS_CLIENT_OPTIONS                                                                                       \
+  FERRY_TLS_OPTIONS,                                                                                                   \
+  {"servername", spi::OptionKind::string, "", "name sent to the service and looked for in its certificate, if not the host"}, \
+  {"checkServerIdentity", spi::OptionKind::boolean, "true", "the certificate must name the host"}
+
 inline constexpr spi::Option tls_client_options[] = {
-    FERRY_TLS_OPTIONS,
-    {"servername", spi::OptionKind::string, "", "name sent to the service and looked for in its certificate, if not the host"},
-    {"checkServerIdentity", spi::OptionKind::boolean, "true", "the certificate must name the host"},
+    FERRY_TLS_CLIENT_OPTIONS,
 };
 inline constexpr spi::Option tls_server_options[] = {
     FERRY_TLS_OPTIONS,
     {"requestCert", spi::OptionKind::boolean, "false", "ask clients for a certificate"},
 };
-
-#undef FERRY_TLS_OPTIONS
 
 struct SslContextFree { void operator()(SSL_CTX* p) const noexcept { SSL_CTX_free(p); } };
 struct SslFree { void operator()(SSL* p) const noexcept { SSL_free(p); } };

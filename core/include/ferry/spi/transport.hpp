@@ -74,9 +74,9 @@ struct OutgoingMessage {
   bool has_payload = false;
   std::string* payload = nullptr;      ///< in the serializer's format; its contents may be taken over
   const Headers* headers = nullptr;    ///< never null
-  const nlohmann::json* record = nullptr;   ///< the message's own options; null if it has none
   std::string_view id = {};            ///< plain text, unique among all clients of all processes
   std::chrono::steady_clock::time_point deadline = {};
+  const nlohmann::json* record = nullptr;   ///< the message's own options (`SendOptions::record`); null if it has none
 };
 
 /// Names an event until its outcome is reported.
