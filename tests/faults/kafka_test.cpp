@@ -212,6 +212,30 @@ TEST_CASE("kafka: a handler that takes longer than the session keeps its partiti
   CHECK(runs.get() == 1);
 }
 
+TEST_CASE("kafka: a member that has no partition starts, too, and takes over") {
+  const Quiet quiet;
+  Broker broker("kafka");
+  Counter first;
+  Counter second;
+  const json one_partition{{"topics", {{"partitions", 1}}}};
+  auto has_it = std::make_unique<Application>(Config::from_json(service(broker, {{"heartbeatInterval", "200ms"}}, one_partition)));
+  has_it->on_event("job", [&](int) { first.add(); });
+  has_it->start();
+  Application waits(Config::from_json(service(broker, {{"heartbeatInterval", "200ms"}}, one_partition)));
+  waits.on_event("job", [&](int) { second.add(); });
+  waits.start();
+  Application calls(caller(broker));
+  const Client client = calls.client("C");
+  for (int i = 0; i < 10; ++i) client.emit("job", i).get();
+  const bool either = first.reaches(10, 2s) || second.reaches(10);   // the group decides who has it
+  CHECK(either);
+  CHECK(has_it->stop());
+  has_it.reset();
+  const int before = second.get();
+  for (int i = 0; i < 10; ++i) client.emit("job", i).get();
+  CHECK(second.reaches(before + 10));
+}
+
 TEST_CASE("kafka: an event that always fails is kept with its cause, and its partition goes on") {
   const Quiet quiet;
   Broker broker("kafka");

@@ -103,6 +103,19 @@ TEST_CASE("kafka options: what makes no sense is refused, with its place") {
   CHECK_THAT(refusal([] { return client({{"producerOnlyMode", true}, {"subscribeToResponseOf", {"a"}}}); }), Catch::Contains("reads nothing"));
 }
 
+TEST_CASE("kafka options: NestJS's retry says how to connect again") {
+  const auto policy = [](const json& client) {
+    const auto options = spi::Options::parse({{"client", client}}, kafka::client_option_table(), {});
+    return kafka::reconnect_policy_of(options, {-1, 100ms, 5000ms});
+  };
+  CHECK(policy(json::object()).attempts == -1);
+  CHECK(policy(json::object()).backoff == 100ms);
+  const auto given = policy({{"retry", {{"retries", 8}, {"initialRetryTime", 300}, {"maxRetryTime", 30000}}}});
+  CHECK(given.attempts == 8);
+  CHECK(given.backoff == 300ms);
+  CHECK(given.max_backoff == 30s);
+}
+
 TEST_CASE("kafka URLs") {
   CHECK(kafka::options_from_url("kafka://a") == json{{"client", {{"brokers", {"a:9092"}}}}});
   CHECK(kafka::options_from_url("kafka://a:1,b:2/?consumer.groupId=g&postfixId=x") ==

@@ -24,11 +24,18 @@ inline constexpr Option sasl_table[] = {
     {.name = "password", .kind = OptionKind::string, .doc = "password", .required = true},
 };
 
+inline constexpr Option retry_table[] = {
+    {"initialRetryTime", OptionKind::duration, "", "before the first attempt to connect again"},
+    {"maxRetryTime", OptionKind::duration, "", "longest wait between attempts"},
+    {"retries", OptionKind::integer, "", "attempts in a row before giving up", 0},
+};
+
 inline constexpr Option connection_table[] = {
     {"clientId", OptionKind::string, "", "shown by the brokers; by default \"nestjs-consumer\", as NestJS has it"},
     {"brokers", OptionKind::strings, "\"localhost:9092\"", "host:port of one or more brokers of one cluster"},
     {"ssl", OptionKind::any, "", "true, or an object of ca, cert, key, passphrase, rejectUnauthorized, checkServerIdentity"},
     {.name = "sasl", .kind = OptionKind::object, .doc = "log in", .members = sasl_table},
+    {.name = "retry", .kind = OptionKind::object, .doc = "connecting again; what is not given: the config's `reconnect`", .members = retry_table},
     {"connectionTimeout", OptionKind::duration, "1000", "for one broker to accept the connection", 1000},
     {"authenticationTimeout", OptionKind::duration, "10000", "beyond that, for the brokers to let us in and to answer", 1},
     {"requestTimeout", OptionKind::duration, "30000", "for a broker to answer a request", 1000, 300000},

@@ -211,6 +211,15 @@ LinkSettings read_link(const Options& options, const std::string& directory) {
 spi::OptionTable client_option_table() noexcept { return client_table; }
 spi::OptionTable server_option_table() noexcept { return server_table; }
 
+spi::ReconnectPolicy reconnect_policy_of(const spi::Options& options, spi::ReconnectPolicy configured) {
+  const Options retry = options.object("client").object("retry");
+  if (retry.has("retries")) configured.attempts = retry.integer("retries");
+  if (retry.has("initialRetryTime")) configured.backoff = retry.duration("initialRetryTime");
+  if (retry.has("maxRetryTime")) configured.max_backoff = retry.duration("maxRetryTime");
+  configured.max_backoff = std::max(configured.max_backoff, configured.backoff);
+  return configured;
+}
+
 ClientSettings client_settings(const spi::ClientEnvironment& environment) {
   const Options& options = environment.options;
   ClientSettings settings;

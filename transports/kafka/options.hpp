@@ -63,6 +63,8 @@ struct ServerSettings {
 ClientSettings client_settings(const spi::ClientEnvironment& environment);
 ServerSettings server_settings(const spi::ServerEnvironment& environment);
 
+spi::ReconnectPolicy reconnect_policy_of(const spi::Options& options, spi::ReconnectPolicy configured);
+
 std::span<const std::string_view> url_schemes() noexcept;
 /// "kafka://host:port,host:port"; other options may follow in the query, `object.member` for a member. Throws `ConfigError`.
 nlohmann::json options_from_url(std::string_view url);

@@ -29,6 +29,9 @@ class KafkaTransport final : public spi::Transport {
   std::string_view name() const noexcept override { return "kafka"; }
   const spi::Capabilities& capabilities() const noexcept override { return all_capabilities; }
   using spi::Transport::capabilities;
+  spi::ReconnectPolicy reconnect_policy(const spi::Options& options, spi::ReconnectPolicy configured) const override {
+    return reconnect_policy_of(options, configured);
+  }
   spi::OptionTable client_options() const noexcept override { return client_option_table(); }
   spi::OptionTable server_options() const noexcept override { return server_option_table(); }
   std::span<const std::string_view> schemes() const noexcept override { return url_schemes(); }

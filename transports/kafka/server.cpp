@@ -14,6 +14,13 @@ using namespace std::chrono_literals;
 /// The driver wants to be asked now and then, or it takes us for dead.
 constexpr auto tick_interval = 200ms;
 
+/// Nobody lets us in by asking again.
+bool is_refusal(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR__AUTHENTICATION || error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+         error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+         error == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED || error == RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL;
+}
+
 }  // namespace
 
 Server::Server(spi::ServerEnvironment environment, spi::ServerSink& sink)
@@ -51,6 +58,7 @@ void Server::ask(std::function<Fault(const Stopped&)> job, std::function<void(co
 
 void Server::listen(std::vector<spi::Subscription> subscriptions, std::function<void(const Failure*)> done) {
   listened_ = std::move(done);
+  join_limit_ = Clock::time_point::max();
   Failure failure;
   if (!session_ && (!read_routes(subscriptions, failure) || !start(failure))) {
     return environment_.loop->post([this, alive = std::weak_ptr(alive_), failure] {
@@ -98,6 +106,8 @@ void Server::subscribe() {
   if (topics->cnt == 0) return listening();
   const auto error = rd_kafka_subscribe(session_->consumer->get(), topics.get());
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) failed(driver_failure(error, "cannot subscribe", Fate::not_sent));
+  // Members that are there take part before we have anything; one that is dead is waited for.
+  join_limit_ = Clock::now() + settings_.link.request + 2 * settings_.rebalance_wait;
 }
 
 void Server::listening() {
@@ -146,7 +156,9 @@ void Server::let_go() {
 
 void Server::resume() {
   paused_ = false;
-  if (session_) session_->consumer->wake_again();
+  if (!session_) return;
+  session_->consumer->wake_again();
+  arm_retries();
 }
 
 spi::NativeHandle Server::native() noexcept {
@@ -206,7 +218,7 @@ void Server::take_error(rd_kafka_event_t* event) {
     if (was_up) sink_.on_disconnected(failure);
     return;
   }
-  if (listened_ && !joined_ && code == RD_KAFKA_RESP_ERR__AUTHENTICATION) return failed(failure);
+  if (listened_ && !joined_ && is_refusal(code)) return failed(failure);
   sink_.on_error(failure);
 }
 
@@ -240,6 +252,9 @@ void Server::tick() {
   ticker_->async_wait([this](std::error_code error) {
     if (error) return;
     tick();
+    if (listened_ && !joined_ && Clock::now() >= join_limit_) {
+      return failed(driver_failure(RD_KAFKA_RESP_ERR__TIMED_OUT, "the group " + settings_.group + " has not let us in", Fate::not_sent));
+    }
     if (revoking_) try_revoke(Clock::now() >= revoke_limit_);
     serve_group();
   });

@@ -143,6 +143,7 @@ void Server::arm_retries() {
 }
 
 void Server::try_again() {
+  if (paused_) return;   // `resume` comes back to it
   const std::shared_ptr<Session> session = session_;
   while (session_ == session && !retries_.empty() && retries_.begin()->first <= Clock::now()) {
     Again item = std::move(retries_.begin()->second);
