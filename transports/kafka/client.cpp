@@ -25,6 +25,7 @@ Client::~Client() { let_go(); }
 void Client::connect() {
   if (producer_) return;
   attempt_ = std::make_shared<int>();
+  last_words_.clear();
   const auto post = [this](Fault fault) {
     environment_.loop->post([this, attempt = std::weak_ptr(attempt_), fault = std::move(fault)] {
       if (!attempt.expired()) gone(*fault);
@@ -120,13 +121,16 @@ void Client::take(rd_kafka_event_t* event) {
   }
   if (rd_kafka_event_type(event) != RD_KAFKA_EVENT_ERROR) return;
   const auto code = rd_kafka_event_error(event);
-  if (code == RD_KAFKA_RESP_ERR__TRANSPORT) return;   // one broker's, and the driver connects again
+  if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {   // one broker's; the driver tries again
+    last_words_ = rd_kafka_event_error_string(event);
+    return;
+  }
   Failure failure = driver_failure(code, "kafka://" + settings_.link.brokers, Fate::unknown, rd_kafka_event_error_string(event));
   if (!is_loss(event)) return sink_.on_error(failure);
   if (!ready_) {
     failure.code = make_error_code(errc::not_connected);
     failure.fate = Fate::not_sent;
-    failure.detail = "cannot connect to " + failure.detail;
+    failure.detail = "cannot connect to " + failure.detail + (last_words_.empty() ? "" : ": " + last_words_);
   }
   gone(failure);
 }

@@ -100,6 +100,7 @@ class Client final : public spi::ClientTransport {
   std::unique_ptr<Replies> replies_;
   std::unique_ptr<Worker> worker_;
   std::shared_ptr<int> attempt_;           // what was begun before the last loss is not for us any more
+  std::string last_words_;                 // of the driver's, why a broker cannot be reached
   bool ready_ = false;
   bool held_ = false;
   std::unordered_map<std::string, Route> routes_;

@@ -202,12 +202,18 @@ void Server::take(rd_kafka_event_t* event) {
 
 void Server::take_error(rd_kafka_event_t* event) {
   const auto code = rd_kafka_event_error(event);
-  if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) return;   // one broker's; the driver tries again
+  if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {   // one broker's; the driver tries again
+    last_words_ = rd_kafka_event_error_string(event);
+    return;
+  }
   Failure failure = driver_failure(code, "kafka://" + settings_.link.brokers, Fate::unknown, rd_kafka_event_error_string(event));
   if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
     if (closing_ || flushing_) return;
     if (listened_ && joined_) return;   // `listen` waits for it to come back
-    if (listened_) failure.code = make_error_code(errc::not_connected);
+    if (listened_) {
+      failure.code = make_error_code(errc::not_connected);
+      failure.detail = "cannot connect to " + failure.detail + (last_words_.empty() ? "" : ": " + last_words_);
+    }
     return gone(failure);
   }
   if (rd_kafka_event_error_is_fatal(event) && !closing_) {

@@ -103,6 +103,7 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   std::shared_ptr<Session> session_;
   std::unique_ptr<Worker> worker_;
   Listened listened_;
+  std::string last_words_;      // of the driver's, why a broker cannot be reached
   Clock::time_point join_limit_ = Clock::time_point::max();
   bool joined_ = false;         // the group has given us partitions, or none, once
   bool up_ = false;             // core takes it for connected
