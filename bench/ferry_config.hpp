@@ -13,6 +13,7 @@ inline std::string ferry_config(const char* role, const std::string& transport, 
   nlohmann::json options{{"host", "127.0.0.1"}, {"port", port}};
   if (transport == "nats") options = {{"servers", {"nats://127.0.0.1:" + std::to_string(port)}}};
   if (transport == "mqtt") options = {{"url", "mqtt://127.0.0.1:" + std::to_string(port)}};
+  if (transport == "rmq") options = {{"urls", {"amqp://127.0.0.1:" + std::to_string(port)}}, {"queue", "bench"}};
   return nlohmann::json{{"threads", 1},
                         {"logLevel", "warn"},
                         {role, {{"bench", {{"transport", transport}, {"options", options}}}}}}

@@ -5,6 +5,7 @@ const transports = {
   tcp: (port) => ({ transport: Transport.TCP, options: { host: '127.0.0.1', port } }),
   redis: (port) => ({ transport: Transport.REDIS, options: { host: '127.0.0.1', port } }),
   mqtt: (port) => ({ transport: Transport.MQTT, options: { url: `mqtt://127.0.0.1:${port}` } }),
+  rmq: (port) => ({ transport: Transport.RMQ, options: { urls: [`amqp://127.0.0.1:${port}`], queue: 'bench' } }),
   nats: (port) => ({ transport: Transport.NATS, options: { servers: [`nats://127.0.0.1:${port}`] } }),
 };
 
@@ -15,6 +16,6 @@ export async function ready(transport, driver) {
   if (transport === 'tcp') return driver.address().port;
   if (transport === 'nats') await driver.flush();
   else if (transport === 'mqtt') await driver.subscribeAsync('nobody/needs/this');   // confirmed after all before it
-  else await driver[1].ping();   // the connection that subscribes
+  else if (transport === 'redis') await driver[1].ping();   // the connection that subscribes
   return undefined;
 }

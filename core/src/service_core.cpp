@@ -177,17 +177,23 @@ void ServiceCore::stop_reconnecting() {
 
 void ServiceCore::drain(std::function<void()> done) {
   loop_.post([this, done = std::move(done)]() mutable {
+    const bool listens = reconnect_.state() == Reconnect::State::connected;
     stop_reconnecting();
     on_status({Status::draining, std::to_string(active()) + " handlers run"});
     if (held_back_.exchange(false, std::memory_order_acq_rel)) server_->resume();   // what was taken must get through
-    server_->drain([this, done = std::move(done)]() mutable {
-      {
-        const std::lock_guard lock(mutex_);
-        when_drained_ = std::move(done);
-      }
-      if (active() == 0) drained_if_idle();
-    });
+    // A broker that never answered this attempt brings nothing, and may not answer a farewell either.
+    if (listens) return server_->drain([this, done = std::move(done)]() mutable { transport_drained(std::move(done)); });
+    server_->drain([] {});
+    transport_drained(std::move(done));
   });
+}
+
+void ServiceCore::transport_drained(std::function<void()> done) {
+  {
+    const std::lock_guard lock(mutex_);
+    when_drained_ = std::move(done);
+  }
+  if (active() == 0) drained_if_idle();
 }
 
 void ServiceCore::drained_if_idle() {

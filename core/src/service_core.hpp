@@ -92,6 +92,7 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   void attempt(std::function<void(const Failure*)> done);
   void retry(const Failure& why);
   void stop_reconnecting();
+  void transport_drained(std::function<void()> done);
   void drained_if_idle();
 
   const ServiceSettings settings_;

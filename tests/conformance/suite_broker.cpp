@@ -374,6 +374,22 @@ TEST_CASE("a service whose connection is cut listens again") {
   set_log_level(LogLevel::error);
 }
 
+TEST_CASE("a service stops while its broker does not answer") {
+  Statuses statuses;
+  World world;
+  if (world.service_gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between the service and a broker");
+  set_log_level(LogLevel::off);
+  world.serve(watched_echo(statuses), soon);
+  const int before = world.service_gate()->accepted();
+  world.service_gate()->stall(true);
+  world.service_gate()->cut();
+  REQUIRE(world.service_gate()->accepts(before + 1));   // the next attempt is under way
+  const auto begin = Clock::now();
+  CHECK(world.stop_service());
+  CHECK(Clock::now() - begin < 15s);   // at once, or with shutdownTimeout: a library that connects may not be interruptible
+  set_log_level(LogLevel::error);
+}
+
 TEST_CASE("a service that is cut off under load leaves no call without an outcome") {
   Statuses statuses;
   EchoLoad load;

@@ -88,6 +88,18 @@ TEST_CASE("NATS is killed and comes back with its streams") {
   }
 }
 
+TEST_CASE("RabbitMQ is one process, reached by calls, and comes back") {
+  Broker broker("rabbitmq");
+  CHECK(broker.url() == "amqp://127.0.0.1:" + std::to_string(broker.port()));
+  broker.tell("mnesia create_table [kept,[{disc_copies,[ferry@localhost]}]]");
+  broker.kill();
+  CHECK_FALSE(is_open(broker.port()));
+  broker.start();
+  CHECK_THAT(broker.tell("mnesia table_info [kept,disc_copies]"), Catch::Contains("ferry@localhost"));
+  CHECK_THROWS(broker.tell("mnesia table_info [never,disc_copies]"));
+  CHECK_THROWS(broker.tell("no_such_module call []"));
+}
+
 TEST_CASE("a broker that cannot start says why") {
   CHECK_THROWS_WITH(Broker("redis", "maxmemory plenty"), Catch::Contains("ended at once") && Catch::Contains("maxmemory"));
   CHECK_THROWS_WITH(Broker("nats", "port: {"), Catch::Contains("ended at once"));

@@ -16,6 +16,7 @@
 #include "../support/outcome.hpp"
 #include "catch.hpp"
 #include "ferry/ferry.hpp"
+#include "kills.hpp"
 
 using namespace ferry;
 using namespace ferry::test;
@@ -80,54 +81,16 @@ class FakeServer {
   std::thread thread_;
 };
 
-/// Calls without end, so many at a time; each ends once.
-class Load {
- public:
-  Load(const Client& client, int calls) : calls_(calls) {
-    for (int i = 0; i < calls; ++i) asio::co_spawn(client.loop().executor(), run(client), [this](std::exception_ptr) { over_.add(); });
-  }
-  bool stop() {
-    going_ = false;
-    return over_.reaches(calls_, 60s);
-  }
-  Counter good;
-
- private:
-  task<void> run(Client client) {
-    while (going_) {
-      bool failed = false;
-      try {
-        auto call = client.send<int>("echo", 7);
-        if (co_await std::move(call) == 7) good.add();
-      } catch (const Error&) {
-        failed = true;
-      }
-      if (failed) co_await pause(5ms);
-    }
-  }
-
-  const int calls_;
-  std::atomic<bool> going_{true};
-  Counter over_;
-};
-
 void kill_under_load(const json& service_options, const json& client_options, const json& settings) {
   const Quiet quiet;
+  EchoLoad load;
   Broker broker("mosquitto", usual);
   Application service(service_config(broker.port(), service_options, settings));
   service.on_message("echo", [](int n) { return n; });
   service.start();
   Application caller(client_config(broker.port(), client_options, {{"timeout", "2s"}}));
   const Client client = caller.client("C");
-  Load load(client, 32);
-  for (int i = 0; i < 2; ++i) {
-    REQUIRE(load.good.reaches(load.good.get() + 500));
-    broker.kill();
-    broker.start();
-  }
-  REQUIRE(load.good.reaches(load.good.get() + 500));
-  CHECK(load.stop());   // none is stuck
-  CHECK(client.in_flight() == 0);
+  kill_under_load(load, client, broker, 2);
 }
 
 /// Emits so many numbers, each until it is confirmed, and never far ahead of what has been handled.

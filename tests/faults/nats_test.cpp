@@ -11,10 +11,10 @@
 
 #include "../support/await.hpp"
 #include "../support/broker.hpp"
-#include "../support/load.hpp"
 #include "../support/outcome.hpp"
 #include "catch.hpp"
 #include "ferry/ferry.hpp"
+#include "kills.hpp"
 
 using namespace ferry;
 using namespace ferry::test;
@@ -86,16 +86,7 @@ TEST_CASE("nats: the server dies under load: every call ends, and calls work aga
   service.start();
   Application application(client_config(broker, {}, {{"timeout", "2s"}}));
   const Client client = application.client("C");
-  load.start(client, [](const Error&) { return true; });   // one of the outcomes there are
-  for (int i = 0; i < 3; ++i) {
-    REQUIRE(load.answered(500));
-    broker.kill();
-    broker.start();
-  }
-  CHECK(load.answered(500));
-  REQUIRE(load.stop());
-  CHECK(load.wrong() == 0);
-  CHECK(client.in_flight() == 0);
+  kill_under_load(load, client, broker, 3);
   set_log_level(LogLevel::error);
 }
 

@@ -19,6 +19,7 @@
 #include "../support/outcome.hpp"
 #include "catch.hpp"
 #include "ferry/ferry.hpp"
+#include "kills.hpp"
 
 using namespace ferry;
 using namespace ferry::test;
@@ -76,60 +77,16 @@ const json streams{{"mode", "streams"}, {"streams", {{"housekeeping", "100ms"}, 
 const json client_streams{{"mode", "streams"}};
 const json at_least_once{{"delivery", "at-least-once"}};
 
-/// Calls without end, so many at a time; each ends once.
-class Load {
- public:
-  Load(const Client& client, int calls) : calls_(calls) {
-    for (int i = 0; i < calls; ++i) asio::co_spawn(client.loop().executor(), run(client), [this](std::exception_ptr) { over_.add(); });
-  }
-  bool stop() {
-    going_ = false;
-    return over_.reaches(calls_, 60s);
-  }
-  Counter good;
-  Counter bad;
-
- private:
-  task<void> run(Client client) {
-    asio::steady_timer pause(client.loop().executor());
-    while (going_) {
-      bool failed = false;
-      try {
-        auto call = client.send<int>("echo", 7);
-        if (co_await std::move(call) == 7) good.add();
-      } catch (const Error&) {
-        failed = true;
-        bad.add();
-      }
-      if (!failed) continue;
-      pause.expires_after(5ms);
-      co_await pause.async_wait(asio::use_awaitable);
-    }
-  }
-
-  const int calls_;
-  std::atomic<bool> going_{true};
-  Counter over_;
-};
-
 void kill_under_load(const json& service_options, const json& client_options, const json& service_more) {
   const Quiet quiet;
+  EchoLoad load;
   Broker broker("redis", "", true);
   Application service(service_config(options_of(broker, service_options), service_more));
   service.on_message("echo", [](int n) { return n; });
   service.start();
   Application caller(client_config(options_of(broker, client_options)));
   const Client client = caller.client("C");
-  Load load(client, 32);
-  for (int i = 0; i < 2; ++i) {
-    const int before = load.good.get();
-    REQUIRE(load.good.reaches(before + 500));
-    broker.kill();
-    broker.start();
-  }
-  REQUIRE(load.good.reaches(load.good.get() + 500));
-  CHECK(load.stop());   // none is stuck
-  CHECK(client.in_flight() == 0);
+  kill_under_load(load, client, broker, 2);
 }
 
 }  // namespace

@@ -8,15 +8,16 @@
 #include <iostream>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "../support/await.hpp"
 #include "../support/broker.hpp"
+#include "../support/gate.hpp"
 #include "../support/outcome.hpp"
 #include "../support/rmq_peer.hpp"
 #include "catch.hpp"
 #include "ferry/ferry.hpp"
+#include "kills.hpp"
 
 using namespace ferry;
 using namespace ferry::test;
@@ -68,59 +69,15 @@ struct Quiet {
   ~Quiet() { set_log_level(LogLevel::error); }
 };
 
-/// Calls without end, so many at a time; each ends once.
-class Load {
- public:
-  Load(const Client& client, int calls) : calls_(calls) {
-    for (int i = 0; i < calls; ++i) asio::co_spawn(client.loop().executor(), run(client), [this](std::exception_ptr) { over_.add(); });
-  }
-  bool stop() {
-    going_ = false;
-    return over_.reaches(calls_, 90s);
-  }
-  Counter good;
-  Counter bad;
-
- private:
-  task<void> run(Client client) {
-    asio::steady_timer pause(client.loop().executor());
-    while (going_) {
-      bool failed = false;
-      try {
-        auto call = client.send<int>("echo", 7);
-        if (co_await std::move(call) == 7) good.add();
-      } catch (const Error&) {
-        failed = true;
-        bad.add();
-      }
-      if (!failed) continue;
-      pause.expires_after(5ms);
-      co_await pause.async_wait(asio::use_awaitable);
-    }
-  }
-
-  const int calls_;
-  std::atomic<bool> going_{true};
-  Counter over_;
-};
-
 void kill_under_load(const std::string& queue, const json& service_more) {
   const Quiet quiet;
+  EchoLoad load;
   Application service(service_config(options_of(queue), service_more));
   service.on_message("echo", [](int n) { return n; });
   service.start();
   Application caller(client_config(options_of(queue), {{"timeout", "5s"}}));   // what the broker forgot is not answered
   const Client client = caller.client("C");
-  Load load(client, 32);
-  for (int i = 0; i < 2; ++i) {
-    const int before = load.good.get();
-    REQUIRE(load.good.reaches(before + 500, 60s));
-    broker().kill();
-    broker();
-  }
-  REQUIRE(load.good.reaches(load.good.get() + 500, 60s));
-  CHECK(load.stop());   // none is stuck
-  CHECK(client.in_flight() == 0);
+  kill_under_load(load, client, broker(), 2, 90s);
 }
 
 }  // namespace
@@ -230,18 +187,24 @@ TEST_CASE("rmq: a broker that hangs is found by its heartbeats") {
 
 TEST_CASE("rmq: the connection lives while nothing is sent, and while a handler works") {
   const Quiet quiet;
-  const json beats{{"socketOptions", {{"heartbeatIntervalInSeconds", 1}}}};
-  Application service(service_config(options_of("idle", beats), {{"handlers", "pool"}}));
-  service.on_message("work", [](int n) {
-    std::this_thread::sleep_for(4s);   // more than the broker waits for a heartbeat
-    return n;
+  const Gate to_service(broker().port());
+  const Gate to_caller(broker().port());
+  const auto options = [](const Gate& gate) {
+    return options_of("idle", {{"urls", {"amqp://127.0.0.1:" + std::to_string(gate.port())}},
+                               {"socketOptions", {{"heartbeatIntervalInSeconds", 1}}}});
+  };
+  Application service(service_config(options(to_service), {{"handlers", "pool"}}));
+  service.on_message("work", [&](int n) {
+    // Longer than two intervals, past which either side counts the other as lost.
+    constexpr std::size_t heartbeats = 8 * 8;   // of 8 bytes each, two in an interval
+    return to_service.carries(heartbeats) && to_caller.carries(heartbeats) ? n : 0;
   });
   Counter lost;
   service.on_status([&](std::string_view, const StatusEvent& event) {
     if (event.status == Status::disconnected) lost.add();
   });
   service.start();
-  Application caller(client_config(options_of("idle", beats)));
+  Application caller(client_config(options(to_caller)));
   const Client client = caller.client("C");
   CHECK(client.send<int>("work", 7).get() == 7);
   CHECK(client.counters().connects == 1);

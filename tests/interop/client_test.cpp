@@ -25,6 +25,8 @@ const char* const no_handler = "There is no matching message handler defined in 
 /// it is the same as a service without that handler.
 json expected_of(const json& each) {
   const json differs = each.value("expectOn", json::object());
+  // NestJS's MQTT service stumbles over a topic that is JSON for something else than text, and does not answer.
+  if (transport() == "mqtt" && each["name"] == "true") return {{"emitted", json::array()}, {"completed", false}, {"timeout", true}};
   if (transport() == "mqtt" && differs.contains("mqtt")) return differs["mqtt"];   // with QoS 0 nobody can tell
   if (differs.contains(transport())) return {{"emitted", json::array()}, {"completed", false}, {"error", no_handler}};
   return each["expect"];

@@ -28,8 +28,8 @@ class Broker {
   void stop();    ///< SIGTERM; it is gone when this returns
   void start();   ///< again, where it was, with what it kept; answers when this returns
 
-  /// RabbitMQ's: calls an Erlang function in it, written as `erl_call -a` wants it.
-  void tell(const std::string& call) const;
+  /// RabbitMQ's: calls an Erlang function in it, written as `erl_call -a` wants it, and returns what that returned.
+  std::string tell(const std::string& call) const;
 
   std::uint16_t port() const noexcept { return port_; }
   std::string url() const;   ///< `redis://127.0.0.1:N`

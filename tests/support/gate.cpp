@@ -11,6 +11,8 @@
 
 #include <asio.hpp>
 
+#include "await.hpp"
+
 namespace ferry::test {
 namespace {
 
@@ -21,11 +23,17 @@ struct Settings {
   std::size_t piece = 0;
 };
 
+/// Bytes that have passed.
+struct Traffic {
+  std::size_t up = 0;
+  std::size_t down = 0;
+};
+
 /// Both directions of one connection.
 class Link : public std::enable_shared_from_this<Link> {
  public:
-  Link(tcp::socket client, asio::io_context& context, const Settings& settings)
-      : client_(std::move(client)), server_(context), settings_(settings) {}
+  Link(tcp::socket client, asio::io_context& context, const Settings& settings, Watched<Traffic>& traffic)
+      : client_(std::move(client)), server_(context), settings_(settings), traffic_(traffic) {}
 
   void start(std::uint16_t port) {
     server_.async_connect({asio::ip::address_v4::loopback(), port}, [self = shared_from_this()](std::error_code error) {
@@ -43,6 +51,8 @@ class Link : public std::enable_shared_from_this<Link> {
       socket->set_option(asio::socket_base::linger(true, 0), ignored);   // a reset, not a farewell
       socket->close(ignored);
     }
+    up_.waiting = nullptr;   // it holds us
+    down_.waiting = nullptr;
   }
   void go_on() {
     up_.go_on();
@@ -72,8 +82,9 @@ class Link : public std::enable_shared_from_this<Link> {
         waiting = [this, link, &from, &to, n] { write(link, from, to, n); };
         return;
       }
-      asio::async_write(to, asio::buffer(buffer.data(), n), [this, link, &from, &to](std::error_code error, std::size_t) {
+      asio::async_write(to, asio::buffer(buffer.data(), n), [this, link, &from, &to](std::error_code error, std::size_t bytes) {
         if (error) return link->cut();
+        link->traffic_.change([&](Traffic& all) { (this == &link->up_ ? all.up : all.down) += bytes; });
         pump(link, from, to);
       });
     }
@@ -85,6 +96,7 @@ class Link : public std::enable_shared_from_this<Link> {
   tcp::socket client_;
   tcp::socket server_;
   const Settings& settings_;
+  Watched<Traffic>& traffic_;
   Direction up_;
   Direction down_;
 };
@@ -97,15 +109,16 @@ struct Gate::Impl {
   tcp::acceptor acceptor{context};
   std::uint16_t target = 0;
   Settings settings;
+  Watched<Traffic> traffic;
   std::set<std::shared_ptr<Link>> links;
-  std::atomic<std::size_t> count{0};
+  Counter accepted;
   std::thread thread;
 
   void accept() {
     acceptor.async_accept([this](std::error_code error, tcp::socket socket) {
       if (error) return;
-      ++count;
-      auto link = std::make_shared<Link>(std::move(socket), context, settings);
+      accepted.add();
+      auto link = std::make_shared<Link>(std::move(socket), context, settings, traffic);
       links.insert(link);
       link->start(target);
       accept();
@@ -156,7 +169,14 @@ void Gate::piece(std::size_t bytes) {
   asio::post(impl_->context, [this, bytes] { impl_->settings.piece = bytes; });
 }
 
-std::size_t Gate::connections() const { return impl_->count; }
+int Gate::accepted() const { return impl_->accepted.get(); }
+
+bool Gate::accepts(int connections) const { return impl_->accepted.reaches(connections); }
+
+bool Gate::carries(std::size_t bytes) const {
+  const Traffic before = impl_->traffic.get();
+  return impl_->traffic.wait([&](const Traffic& now) { return now.up >= before.up + bytes && now.down >= before.down + bytes; });
+}
 
 std::uint16_t free_port() {
   static std::atomic<unsigned> next{static_cast<unsigned>(getpid()) * 37U};

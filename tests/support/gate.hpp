@@ -20,7 +20,10 @@ class Gate {
   void cut();                    ///< resets every connection; new ones pass
   void stall(bool stalled);      ///< bytes stay where they are
   void piece(std::size_t bytes);  ///< passes bytes on in pieces of at most this many; 0: as they come
-  std::size_t connections() const;   ///< so far
+  int accepted() const;   ///< connections, since the beginning
+  bool accepts(int connections) const;   ///< waits until so many have come since the beginning; false if they do not in time
+  /// Waits until so many bytes more have passed in each direction; false if they do not in time.
+  bool carries(std::size_t bytes) const;
 
  private:
   struct Impl;

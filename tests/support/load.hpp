@@ -2,6 +2,7 @@
 // Callers that never stop asking, while something is done to what they ask.
 
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <utility>
@@ -31,11 +32,11 @@ class EchoLoad {
     }
   }
   /// So many more right answers have come.
-  bool answered(int more) const { return right_.reaches(right_.get() + more); }
+  bool answered(int more, std::chrono::seconds limit = patience) const { return right_.reaches(right_.get() + more, limit); }
   /// All callers have had their last outcome.
-  bool stop() {
+  bool stop(std::chrono::seconds limit = patience) {
     going_ = false;
-    return ended_.reaches(callers);
+    return ended_.reaches(callers, limit);
   }
 
   int lost() const { return lost_; }

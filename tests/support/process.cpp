@@ -30,6 +30,8 @@ struct Pipe {
 [[noreturn]] void become(char* const* argv, std::array<int, 3> streams, int failure, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);   // it went before we said so
+  // A socket that somebody else still has does not end when its owner closes it, and Asio's are inherited.
+  close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   for (int i = 0; i < 3; ++i) dup2(streams[static_cast<std::size_t>(i)], i);
   execv(argv[0], argv);
   const int error = errno;

@@ -9,7 +9,7 @@ namespace {
 
 using namespace ferry;
 using namespace ferry::mqtt;
-using namespace std::string_literals;
+using namespace std::literals;
 
 Packet whole(const std::string& bytes) {
   Packet packet;
@@ -54,7 +54,7 @@ TEST_CASE("mqtt: texts", "[mqtt]") {
   CHECK_FALSE(is_text(std::string(65536, 'x')));
   CHECK_FALSE(is_text("a\0b"s));
   CHECK_FALSE(is_text("\xff"));
-  ByteReader cut{"\0\5abc"s};
+  ByteReader cut{"\0\5abc"sv};
   CHECK(cut.text().empty());
   CHECK_FALSE(cut.ok);
 }
@@ -167,7 +167,8 @@ TEST_CASE("mqtt: acknowledgements", "[mqtt]") {
   append_acknowledgement(bytes, PacketType::pubrel, 1, Version::v5);
   append_acknowledgement(bytes, PacketType::pubrel, 1, Version::v5, 0x92);
   CHECK(bytes == "\x40\2\1\2\x62\2\0\1\x62\3\0\1\x92"s);
-  const auto refused = read_acknowledgement(whole("\x40\x09\0\1\x97\5\x1f\0\2no"s), Version::v5);
+  const std::string refusal = "\x40\x09\0\1\x97\5\x1f\0\2no"s;   // what is read of it are views
+  const auto refused = read_acknowledgement(whole(refusal), Version::v5);
   REQUIRE(refused);
   CHECK(refused->code == 0x97);
   CHECK(refused->reason == "no");
@@ -194,7 +195,8 @@ TEST_CASE("mqtt: subscriptions", "[mqtt]") {
 
 TEST_CASE("mqtt: DISCONNECT of a server", "[mqtt]") {
   CHECK(read_disconnect(whole("\xe0\0"s))->code == 0);
-  const auto moved = read_disconnect(whole("\xe0\x08\x9d\6\x1c\0\3b:1"s));
+  const std::string elsewhere = "\xe0\x08\x9d\6\x1c\0\3b:1"s;
+  const auto moved = read_disconnect(whole(elsewhere));
   REQUIRE(moved);
   CHECK(moved->code == 0x9d);
   CHECK(moved->server_reference == "b:1");

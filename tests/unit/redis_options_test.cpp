@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "catch.hpp"
+#include "ferry_test_paths.hpp"
 #include "ferry/error.hpp"
 #include "transports/redis/error.hpp"
 #include "transports/redis/options.hpp"
@@ -146,7 +147,7 @@ TEST_CASE("redis: errors are known by their words", "[redis]") {
 }
 
 TEST_CASE("redis: the README has the option tables", "[redis]") {
-  std::ifstream file(FERRY_REDIS_README);
+  std::ifstream file(FERRY_TESTS_DIR "/../transports/redis/README.md");
   std::stringstream text;
   text << file.rdbuf();
   CHECK(text.str().find(spi::to_markdown(redis::server_option_table())) != std::string::npos);

@@ -31,9 +31,11 @@ class Scripted final : public spi::Transport {
 
 class Broker final : public spi::ServerTransport {
  public:
-  Broker(Counter& attempts, std::atomic<bool>& up, const spi::Loop& loop) : attempts_(attempts), up_(up), loop_(loop) {}
+  Broker(Counter& attempts, std::atomic<bool>& up, std::atomic<bool>& silent, const spi::Loop& loop)
+      : attempts_(attempts), up_(up), silent_(silent), loop_(loop) {}
   void listen(std::vector<spi::Subscription>, std::function<void(const Failure*)> done) override {
     attempts_.add();
+    if (silent_) return;
     loop_.post([this, done = std::move(done)] {
       const Failure away(errc::not_connected, "the broker is away", Fate::not_sent);
       done(up_ ? nullptr : &away);
@@ -41,19 +43,22 @@ class Broker final : public spi::ServerTransport {
   }
   void pause() override {}
   void resume() override {}
-  void drain(std::function<void()> done) override { loop_.post(std::move(done)); }
+  void drain(std::function<void()> done) override {
+    if (!silent_) loop_.post(std::move(done));
+  }
   void close(std::chrono::milliseconds, std::function<void()> done) override { loop_.post(std::move(done)); }
 
  private:
   Counter& attempts_;
   std::atomic<bool>& up_;
+  std::atomic<bool>& silent_;
   const spi::Loop& loop_;
 };
 
 struct World {
   explicit World(ServiceSettings settings) : service(std::move(settings), transport, runtime.next_loop(), runtime) {
     set_log_level(LogLevel::off);
-    service.attach(std::make_unique<Broker>(attempts, up, *runtime.loops().front()));
+    service.attach(std::make_unique<Broker>(attempts, up, silent, *runtime.loops().front()));
     service.on_status_change([this](const StatusEvent& event) {
       statuses.change([&](auto& all) { all.push_back(event.status); });
     });
@@ -83,6 +88,7 @@ struct World {
   Counter attempts;
   Counter errors;
   std::atomic<bool> up{true};
+  std::atomic<bool> silent{false};   // it lets us in, and answers nothing
   Watched<std::vector<Status>> statuses;
   Scripted transport;
   Runtime runtime{1, 1};
@@ -141,6 +147,17 @@ TEST_CASE("service: when no attempt is left it says so, once") {
   CHECK(world.errors.reaches(1));
   CHECK(world.attempts.get() == 3);
   CHECK(world.becomes(Status::disconnected));
+}
+
+TEST_CASE("service: a drain does not wait for a broker that did not answer its attempt") {
+  World world(settings_of(false));
+  CHECK_FALSE(world.listen());
+  world.silent = true;
+  world.service.on_disconnected(Failure(errc::connection_lost, "gone"));
+  REQUIRE(world.attempts.reaches(2));
+  Counter drained;
+  world.service.drain([&] { drained.add(); });
+  CHECK(drained.reaches(1));
 }
 
 TEST_CASE("service: a drain ends the attempts") {

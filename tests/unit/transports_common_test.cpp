@@ -59,7 +59,7 @@ TEST_CASE("url: all its parts") {
   const Url token = Url::parse("nats://token@host:1", form);
   CHECK(token.user == "token");
   CHECK(token.password.empty());
-  CHECK(Url::parse("redis+unix:///run/r.sock?db=1", {.authority = false}).path == "/run/r.sock");
+  CHECK(Url::parse("redis+unix:///run/r.sock?db=1", {.authority = false, .examples = ""}).path == "/run/r.sock");
 }
 
 TEST_CASE("url: refused with the reason, without the password") {

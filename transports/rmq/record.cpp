@@ -20,7 +20,7 @@ constexpr std::pair<std::string_view, TextMember> texts[] = {
 
 template <class T>
 bool read_number(const json& value, std::optional<T>& number) {
-  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > std::numeric_limits<T>::max()) return false;
+  if (!value.is_number_integer() || value < 0 || value.get<std::uint64_t>() > std::numeric_limits<T>::max()) return false;
   number = value.get<T>();
   return true;
 }

@@ -173,7 +173,8 @@ if (values.transport !== 'tcp') {
 if (values.transport === 'mqtt') {
   const packetOf = (rpcContext) => {
     const { qos, retain, properties } = rpcContext.getPacket();
-    return { topic: rpcContext.getTopic(), qos, retain, user: { ...properties?.userProperties } };
+    const user = Object.fromEntries(Object.entries(properties?.userProperties ?? {}).sort());
+    return { qos, retain, topic: rpcContext.getTopic(), user };   // in the order in which the tests expect them
   };
   message('headers', (rpcContext) => packetOf(rpcContext).user, context);
   message('deep/#', (rpcContext) => rpcContext.getTopic(), context);

@@ -69,6 +69,8 @@ void Dialer::try_next() {
   const Clock::time_point now = Clock::now();
   std::error_code ignored;
   socket_.close(ignored);
+  socket_.open(endpoint.protocol(), ignored);   // if it cannot, connecting says why
+  if (socket_.is_open()) keep_from_children(socket_.native_handle());
   timed_out_ = false;
   timer_.expires_at(now + std::max(Clock::duration(1), (deadline_ - now) / left));
   timer_.async_wait([self = shared_from_this(), attempt = next_](const std::error_code& cancelled) {
