@@ -1,5 +1,4 @@
-// A Kafka broker that dies, members of a group that die or take long, events that always fail. Each case has a broker of
-// its own.
+// A Kafka broker that dies, members of a group that die or take long, events that always fail.
 
 #include <fcntl.h>
 #include <signal.h>
@@ -16,12 +15,13 @@
 
 #include "../support/await.hpp"
 #include "../support/broker.hpp"
-#include "../support/load.hpp"
 #include "../support/process.hpp"
 #include "../support/scratch.hpp"
 #include "catch.hpp"
 #include "ferry_test_paths.hpp"
 #include "ferry/ferry.hpp"
+#include "kafka_support.hpp"
+#include "kills.hpp"
 #include "ledger.hpp"
 
 using namespace ferry;
@@ -30,29 +30,6 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 
 namespace {
-
-const json soon{{"backoff", "20ms"}, {"maxBackoff", "100ms"}};
-
-json connection(const Broker& broker) { return {{"brokers", {"127.0.0.1:" + std::to_string(broker.port())}}}; }
-
-json service(const Broker& broker, const json& consumer, const json& more = json::object()) {
-  json options{{"client", connection(broker)}, {"consumer", {{"groupId", "g"}}}, {"topics", {{"partitions", 6}}}, {"retryDelay", "20ms"}};
-  options["consumer"].update(consumer);
-  options.update(more);
-  return {{"threads", 1},
-          {"services", {{"s", {{"transport", "kafka"}, {"options", options}, {"reconnect", soon}, {"delivery", "at-least-once"}}}}}};
-}
-
-Config caller(const Broker& broker) {
-  return Config::from_json({{"threads", 1}, {"clients", {{"C", {{"transport", "kafka"}, {"reconnect", soon}, {"timeout", "30s"},
-                                                              {"options", {{"client", connection(broker)}, {"topics", {{"partitions", 6}}}}}}}}}});
-}
-
-/// No log, and back to errors at the end.
-struct Quiet {
-  Quiet() { set_log_level(LogLevel::off); }
-  ~Quiet() { set_log_level(LogLevel::error); }
-};
 
 void report(const std::string& what, int events, const Ledger& ledger, const Emitters& emitters) {
   std::cout << "ledger, " << what << ": " << events << " confirmed, " << ledger.lost() << " lost, " << ledger.duplicates()
@@ -98,40 +75,28 @@ class Lines {
 TEST_CASE("kafka: killed under load, no request is stuck") {
   const Quiet quiet;
   EchoLoad load;
-  Broker broker("kafka");
-  Application app(Config::from_json(service(broker, json::object())));
+  Application app(Config::from_json(service("load")));
   app.on_message("echo", [](int n) { return n; });
   app.start();
-  Application calls(caller(broker));
-  const Client client = calls.client("C");
-  load.start(client, [](const Error& error) { return error.code() == errc::connection_lost || error.code() == errc::timed_out; });
-  for (int i = 0; i < 2; ++i) {
-    REQUIRE(load.answered(500));
-    broker.kill();
-    broker.start();
-  }
-  REQUIRE(load.answered(500));
-  CHECK(load.stop());
-  CHECK(load.wrong() == 0);
-  CHECK(client.in_flight() == 0);
+  Application calls(caller());
+  kill_under_load(load, calls.client("C"), broker(), 2, 90s);
 }
 
 TEST_CASE("kafka: of 200000 confirmed events none is lost when the broker is killed twice, and each key keeps its order") {
   const Quiet quiet;
   constexpr int events = 200000;
   constexpr int keys = 250;
-  Broker broker("kafka");
   Ledger ledger(events, keys);
-  Emitters emitters(events, keys);
-  Application app(Config::from_json(service(broker, json::object())));
-  app.on_event("numbered", [&](int n) { ledger.handled(n); });
+  Emitters emitters("broker-killed", events, keys);
+  Application app(Config::from_json(service("broker-killed")));
+  app.on_event("broker-killed", [&](int n) { ledger.handled(n); });
   app.start();
-  Application calls(caller(broker));
+  Application calls(caller());
   emitters.start(calls.client("C"));
   for (const int when : {events / 4, events / 2}) {
     REQUIRE(emitters.confirmed(when, 120s));
-    broker.kill();
-    broker.start();
+    broker().kill();
+    broker().start();
   }
   REQUIRE(emitters.over(120s));
   const bool all = ledger.reaches(events, 60s);
@@ -146,22 +111,21 @@ TEST_CASE("kafka: of 200000 confirmed events none is lost when members of a grou
   const Quiet quiet;
   constexpr int events = 200000;
   constexpr int keys = 250;
-  Broker broker("kafka");
   const ScratchDirectory directory;
   Ledger ledger(events, keys);
-  Emitters emitters(events, keys);
+  Emitters emitters("members-killed", events, keys);
   const Lines lines(directory.path() + "/handled", [&](int n) { ledger.handled(n); });
   // A dead member is missed after a session's silence.
-  directory.write("member.json", service(broker, {{"sessionTimeout", "1s"}, {"heartbeatInterval", "200ms"}}).dump());
+  directory.write("member.json", service("members-killed", {{"sessionTimeout", "1s"}, {"heartbeatInterval", "200ms"}}).dump());
   const auto member = [&] {
     auto process = std::make_unique<Process>(std::vector<std::string>{FERRY_BUILD_PROGRAM_DIR "/ferry_ledger_service",
-                                                                       directory.path() + "/member.json", lines.path()});
+                                                                       directory.path() + "/member.json", "members-killed", "fifo", lines.path()});
     process->line_of_stdout("READY");
     return process;
   };
   std::vector<std::unique_ptr<Process>> members;
   for (int i = 0; i < 3; ++i) members.push_back(member());
-  Application calls(caller(broker));
+  Application calls(caller());
   emitters.start(calls.client("C"));
   for (const int when : {events / 4, events / 2}) {
     REQUIRE(emitters.confirmed(when, 120s));
@@ -180,11 +144,10 @@ TEST_CASE("kafka: of 200000 confirmed events none is lost when members of a grou
 
 TEST_CASE("kafka: a handler that takes longer than the session keeps its partition, and holds no other up") {
   const Quiet quiet;
-  Broker broker("kafka");
   Counter runs;
   Counter ended;
   Counter quick;
-  Application app(Config::from_json(service(broker, {{"sessionTimeout", "1s"}, {"rebalanceTimeout", "1s"}, {"heartbeatInterval", "200ms"}})));
+  Application app(Config::from_json(service("slow", {{"sessionTimeout", "1s"}, {"rebalanceTimeout", "1s"}, {"heartbeatInterval", "200ms"}})));
   app.on_event("slow", [&](int) -> task<void> {
     runs.add();
     asio::steady_timer timer(co_await asio::this_coro::executor, 4s);
@@ -193,7 +156,7 @@ TEST_CASE("kafka: a handler that takes longer than the session keeps its partiti
   });
   app.on_event("quick", [&](int) { quick.add(); });
   app.start();
-  Application calls(caller(broker));
+  Application calls(caller());
   const Client client = calls.client("C");
   client.emit("slow", 1).get();
   REQUIRE(runs.reaches(1));
@@ -203,7 +166,7 @@ TEST_CASE("kafka: a handler that takes longer than the session keeps its partiti
   REQUIRE(ended.reaches(1));
   // Whoever began again where the group was would handle it twice.
   CHECK(app.stop());
-  Application next(Config::from_json(service(broker, json::object())));
+  Application next(Config::from_json(service("slow")));
   next.on_event("slow", [&](int) { runs.add(); });
   next.on_event("quick", [&](int n) { quick.add(n == -1 ? 1000 : 0); });
   next.start();
@@ -214,17 +177,16 @@ TEST_CASE("kafka: a handler that takes longer than the session keeps its partiti
 
 TEST_CASE("kafka: a member that has no partition starts, too, and takes over") {
   const Quiet quiet;
-  Broker broker("kafka");
   Counter first;
   Counter second;
   const json one_partition{{"topics", {{"partitions", 1}}}};
-  auto has_it = std::make_unique<Application>(Config::from_json(service(broker, {{"heartbeatInterval", "200ms"}}, one_partition)));
+  auto has_it = std::make_unique<Application>(Config::from_json(service("waiting", {{"heartbeatInterval", "200ms"}}, one_partition)));
   has_it->on_event("job", [&](int) { first.add(); });
   has_it->start();
-  Application waits(Config::from_json(service(broker, {{"heartbeatInterval", "200ms"}}, one_partition)));
+  Application waits(Config::from_json(service("waiting", {{"heartbeatInterval", "200ms"}}, one_partition)));
   waits.on_event("job", [&](int) { second.add(); });
   waits.start();
-  Application calls(caller(broker));
+  Application calls(caller());
   const Client client = calls.client("C");
   for (int i = 0; i < 10; ++i) client.emit("job", i).get();
   const bool either = first.reaches(10, 2s) || second.reaches(10);   // the group decides who has it
@@ -238,12 +200,11 @@ TEST_CASE("kafka: a member that has no partition starts, too, and takes over") {
 
 TEST_CASE("kafka: an event that always fails is kept with its cause, and its partition goes on") {
   const Quiet quiet;
-  Broker broker("kafka");
   Counter tried;
   Counter good;
   Watched<json> dead;
-  Application app(Config::from_json(service(broker, json::object(), {{"maxDeliver", 3}, {"topics", {{"partitions", 1}}}})));
-  app.on_event("job", [&](int n) {
+  Application app(Config::from_json(service("poison", json::object(), {{"maxDeliver", 3}, {"topics", {{"partitions", 1}}}})));
+  app.on_event("poison", [&](int n) {
     if (n == 13) {
       tried.add();
       throw std::runtime_error("never");
@@ -251,21 +212,21 @@ TEST_CASE("kafka: an event that always fails is kept with its cause, and its par
     good.add();
   });
   app.start();
-  Application graves(Config::from_json(service(broker, {{"groupId", "graves"}}, {{"subscribe", {{"fromBeginning", true}}}})));
-  graves.on_event("job.dead", [&](int n, Context& context) {
+  Application graves(Config::from_json(service("graves", json::object(), {{"subscribe", {{"fromBeginning", true}}}})));
+  graves.on_event("poison.dead", [&](int n, Context& context) {
     const auto* kafka = context.as<KafkaContext>();
     json found{{"value", n}, {"key", kafka->key().value_or("none")}};
     for (const auto& [name, value] : context.headers()) found[name] = value;
     dead.change([&](json& value) { value = found; });
   });
   graves.start();
-  Application calls(caller(broker));
+  Application calls(caller());
   const Client client = calls.client("C");
-  client.emit("job", 13, SendOptions().record({{"key", "k"}}).header("tenant", "acme")).get();
-  for (int i = 0; i < 10; ++i) client.emit("job", i, SendOptions().record({{"key", "k"}})).get();
+  client.emit("poison", 13, SendOptions().record({{"key", "k"}}).header("tenant", "acme")).get();
+  for (int i = 0; i < 10; ++i) client.emit("poison", i, SendOptions().record({{"key", "k"}})).get();
   CHECK(good.reaches(10));
   CHECK(tried.get() == 3);
   REQUIRE(dead.wait([](const json& value) { return !value.is_null(); }));
   CHECK(dead.get() == json{{"value", 13}, {"key", "k"}, {"tenant", "acme"}, {"dead-letter-cause", "its handler failed too often"},
-                           {"dead-letter-attempts", "3"}, {"dead-letter-origin", "job/0/0"}});
+                           {"dead-letter-attempts", "3"}, {"dead-letter-origin", "poison/0/0"}});
 }

@@ -5,9 +5,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <iostream>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <asio/co_spawn.hpp>
@@ -64,7 +64,7 @@ class Ledger {
 /// Lifetime: longer than the client's application; declare it before.
 class Emitters {
  public:
-  Emitters(int events, int keys) : events_(events), keys_(keys) {}
+  Emitters(std::string pattern, int events, int keys) : pattern_(std::move(pattern)), events_(events), keys_(keys) {}
 
   void start(const Client& client) {
     for (int key = 0; key < keys_; ++key) {
@@ -81,7 +81,7 @@ class Emitters {
     for (int n = key; n < events_; n += keys_) {
       for (bool done = false; !done;) {
         try {
-          auto emission = client.emit("numbered", n, SendOptions().record({{"key", std::to_string(key)}}));
+          auto emission = client.emit(pattern_, n, SendOptions().record({{"key", std::to_string(key)}}));
           done = co_await std::move(emission) == Emitted::confirmed;
         } catch (const Error&) {
           ++again_;   // it may be there all the same: a duplicate
@@ -94,6 +94,7 @@ class Emitters {
     }
   }
 
+  const std::string pattern_;
   const int events_;
   const int keys_;
   std::atomic<int> again_{0};

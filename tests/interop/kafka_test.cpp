@@ -20,21 +20,23 @@ using nlohmann::json;
 
 namespace {
 
-json options_of(const Broker& broker, const json& more = json::object()) {
-  json options{{"client", {{"brokers", {"127.0.0.1:" + std::to_string(broker.port())}}}}};
-  options.update(more);
-  return options;
+/// One for all cases: it takes long to start.
+const Broker& broker() {
+  static const Broker one("kafka");
+  return one;
 }
 
-Application caller(const Broker& broker) {
-  return Application(Config::from_json({{"clients", {{"NEST", {{"transport", "kafka"}, {"options", options_of(broker)}}}}}}));
+json options() { return {{"client", {{"brokers", {"127.0.0.1:" + std::to_string(broker().port())}}}}}; }
+
+Application caller() {
+  return Application(Config::from_json({{"clients", {{"NEST", {{"transport", "kafka"}, {"options", options()}}}}}}));
 }
 
 /// Handlers for NestJS clients.
 class Service {
  public:
-  explicit Service(const Broker& broker)
-      : app_(Config::from_json({{"services", {{"S", {{"transport", "kafka"}, {"options", options_of(broker)}}}}}})) {
+  Service()
+      : app_(Config::from_json({{"services", {{"S", {{"transport", "kafka"}, {"options", options()}}}}}})) {
     app_.on_message("k.echo", [](Payload payload) { return payload; });
     app_.on_message("k.sum", [](std::vector<double> xs) {
       double sum = 0;
@@ -68,8 +70,8 @@ class Service {
   Application app_;
 };
 
-std::unique_ptr<Process> nest_client(const Broker& broker, const json& calls, std::vector<std::string> more = {}) {
-  std::vector<std::string> arguments{"--url", broker.url(), "--calls", calls.dump()};
+std::unique_ptr<Process> nest_client(const json& calls, std::vector<std::string> more = {}) {
+  std::vector<std::string> arguments{"--url", broker().url(), "--calls", calls.dump()};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return start_nest("kafka-client", std::move(arguments));
 }
@@ -90,10 +92,9 @@ std::vector<json> lines_of(const Finished& finished) {
 TEST_CASE("kafka: ferry client, NestJS service") {
   FERRY_NOT_APPLICABLE_IF(transport() != "kafka", "it is about Kafka");
   if (!nest_is_installed()) return;
-  const Broker broker("kafka");
-  const auto service = start_nest("kafka-service", {"--url", broker.url()});
+  const auto service = start_nest("kafka-service", {"--url", broker().url()});
   service->line_of_stdout("READY");
-  Application app = caller(broker);
+  Application app = caller();
   const Client client = app.client("NEST");
   CHECK(client.send<std::string>("k.echo", "hi é€😀").get() == "hi é€😀");
   CHECK(client.send<json>("k.echo", json{{"a", {1, "b", nullptr}}}).get() == json{{"a", {1, "b", nullptr}}});
@@ -128,8 +129,7 @@ TEST_CASE("kafka: ferry client, NestJS service") {
 TEST_CASE("kafka: NestJS client, ferry service") {
   FERRY_NOT_APPLICABLE_IF(transport() != "kafka", "it is about Kafka");
   if (!nest_is_installed()) return;
-  const Broker broker("kafka");
-  Service service(broker);
+  Service service;
   struct Case {
     json call;
     json result;
@@ -155,7 +155,7 @@ TEST_CASE("kafka: NestJS client, ferry service") {
   for (const Case& each : cases) calls.push_back(each.call);
   calls.push_back(send("k.stream", "x"));
   calls.push_back({{"kind", "emit"}, {"pattern", "k.event"}, {"data", {{"key", "K2"}, {"value", {{"n", 1}}}}}});
-  const auto lines = lines_of(nest_client(broker, calls)->wait());
+  const auto lines = lines_of(nest_client(calls)->wait());
   REQUIRE(lines.size() == cases.size() + 2);
   for (std::size_t i = 0; i < cases.size(); ++i) {
     CAPTURE(cases[i].call);
@@ -172,15 +172,14 @@ TEST_CASE("kafka: NestJS client, ferry service") {
 TEST_CASE("kafka: two NestJS clients at once, and one that is restarted") {
   FERRY_NOT_APPLICABLE_IF(transport() != "kafka", "it is about Kafka");
   if (!nest_is_installed()) return;
-  const Broker broker("kafka");
-  const Service service(broker);
+  const Service service;
   const json call{{{"kind", "send"}, {"pattern", "k.twice"}, {"data", 21}}};
-  const auto killed = nest_client(broker, call, {"--again", "20000"});
+  const auto killed = nest_client(call, {"--again", "20000"});
   killed->line_of_stdout("READY");
   killed->signal(SIGKILL);   // with its requests on their way
   killed->wait();
-  const auto one = nest_client(broker, call, {"--again", "300"});
-  const auto two = nest_client(broker, call, {"--again", "300"});
+  const auto one = nest_client(call, {"--again", "300"});
+  const auto two = nest_client(call, {"--again", "300"});
   CHECK(lines_of(one->wait()).back() == json{{"ok", 300}});
   CHECK(lines_of(two->wait()).back() == json{{"ok", 300}});
 }
@@ -188,14 +187,13 @@ TEST_CASE("kafka: two NestJS clients at once, and one that is restarted") {
 TEST_CASE("kafka: two ferry clients of one NestJS service, and one that is restarted") {
   FERRY_NOT_APPLICABLE_IF(transport() != "kafka", "it is about Kafka");
   if (!nest_is_installed()) return;
-  const Broker broker("kafka");
-  const auto service = start_nest("kafka-service", {"--url", broker.url()});
+  const auto service = start_nest("kafka-service", {"--url", broker().url()});
   service->line_of_stdout("READY");
-  Application first = caller(broker);
+  Application first = caller();
   const Client staying = first.client("NEST");
   for (int round = 0; round < 3; ++round) {
     Outcomes outcomes;
-    Application second = caller(broker);   // comes and goes
+    Application second = caller();   // comes and goes
     const Client coming = second.client("NEST");
     for (int i = 0; i < 50; ++i) {
       outcomes.start(staying, staying.send<int>("k.echo", i));

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "catch.hpp"
+#include "ferry_test_paths.hpp"
 #include "transports/kafka/options.hpp"
 
 using namespace ferry;
@@ -96,11 +97,35 @@ TEST_CASE("kafka options: what makes no sense is refused, with its place") {
   CHECK_THAT(refused({{"send", {{"acks", 1}}}, {"producer", {{"idempotent", true}}}}), Catch::Contains("/send/acks"));
   CHECK_THAT(refused({{"maxDeliver", 3}}), Catch::Contains("at-least-once"));
   CHECK_THAT(refused({{"run", {{"autoCommit", false}, {"autoCommitThreshold", 5}}}}), Catch::Contains("autoCommit is false"));
-  CHECK_THAT(refused({{"order", "none"}, {"run", {{"partitionsConsumedConcurrently", 2}}}}), Catch::Contains("all at once"));
+  CHECK_THAT(refused({{"order", "none"}, {"run", {{"partitionsConsumedConcurrently", 2}}}}), Catch::Contains("does not go by partitions"));
   CHECK_THAT(refused({{"consumer", {{"sessionTimeout", "2m"}}}}), Catch::Contains("rebalanceTimeout"));
   CHECK_THAT(refusal([] { return service({{"deadLetter", "/dead"}}, true); }), Catch::Contains("cannot end a topic's name"));
   CHECK_THAT(refusal([] { return service({{"run", {{"autoCommit", false}}}}, true); }), Catch::Contains("commits what was handled"));
   CHECK_THAT(refusal([] { return client({{"producerOnlyMode", true}, {"subscribeToResponseOf", {"a"}}}); }), Catch::Contains("reads nothing"));
+}
+
+TEST_CASE("kafka options: transactions, by NestJS's name for them or by librdkafka's") {
+  const json ours{{"producer", {{"transactionalId", "math-1"}}}};
+  const json native{{"rdkafka", {{"transactional.id", "math-1"}}}};
+  for (const json& options : {ours, native}) {
+    const kafka::ServerSettings settings = service(options, true);
+    CHECK(settings.transactional);
+    CHECK(property(settings.link.producer, "transactional.id") == "math-1");
+    CHECK(property(settings.consumer, "enable.auto.commit") == "false");
+    CHECK(property(settings.consumer, "isolation.level") == "read_committed");
+    CHECK_THAT(refusal([&] { return service(options); }), Catch::Contains("at-least-once"));
+  }
+  CHECK_FALSE(service(json::object(), true).transactional);
+  const auto refused = [&](json options) {
+    options.merge_patch(ours);
+    return refusal([&] { return service(options, true); });
+  };
+  CHECK_THAT(refused(native), Catch::Contains("says the same"));
+  CHECK_THAT(refused({{"send", {{"acks", 1}}}}), Catch::Contains("idempotent"));
+  CHECK_THAT(refused({{"consumer", {{"readUncommitted", true}}}}), Catch::Contains("readUncommitted"));
+  CHECK_THAT(refused({{"producer", {{"deliveryTimeout", "2m"}}}}), Catch::Contains("transactionTimeout"));
+  CHECK_THAT(refusal([] { return service({{"producer", {{"transactionTimeout", "2m"}}}}, true); }), Catch::Contains("no transactions"));
+  CHECK_THAT(refusal([&] { return client(native); }), Catch::Contains("a client has no transactions"));
 }
 
 TEST_CASE("kafka options: NestJS's retry says how to connect again") {
@@ -131,7 +156,7 @@ TEST_CASE("kafka URLs") {
 }
 
 TEST_CASE("kafka: the README has the tables of options as they are") {
-  std::ifstream file(FERRY_KAFKA_README);
+  std::ifstream file(FERRY_TESTS_DIR "/../transports/kafka/README.md");
   std::ostringstream text;
   text << file.rdbuf();
   CHECK(text.str().find(spi::to_markdown(kafka::client_option_table())) != std::string::npos);

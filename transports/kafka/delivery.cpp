@@ -7,7 +7,7 @@
 #include "ferry/detail/json_writer.hpp"
 #include "transports/common/extension.hpp"
 #include "transports/kafka/error.hpp"
-#include "transports/kafka/producer.hpp"
+#include "transports/kafka/topic.hpp"
 
 namespace ferry::kafka {
 namespace {
@@ -42,12 +42,12 @@ void Desk::post(F&& function) {
   });
 }
 
-void Desk::settle(RecordPtr record, std::int64_t attempts, spi::Settlement outcome) {
+void Desk::settle(Work work, spi::Settlement outcome) {
   if (loop_.in_loop()) {
-    if (owner_ != nullptr) owner_->settled(record, attempts, outcome);
+    if (owner_ != nullptr) owner_->settled(std::move(work), outcome);
     return;
   }
-  post([record = std::move(record), attempts, outcome](Owner& owner) { owner.settled(record, attempts, outcome); });
+  post([work = std::move(work), outcome](Owner& owner) mutable { owner.settled(std::move(work), outcome); });
 }
 
 void Desk::hold(PartitionPtr partition, bool held) {
@@ -83,7 +83,7 @@ void KafkaDelivery::read_request() {
   detail::append_json_string(id_, correlation_);
   view_.has_id = true;
   view_.id = id_;
-  if (desk_->extensions()) read_deadline();
+  if (desk_->rules().extensions) read_deadline();
 }
 
 void KafkaDelivery::read_deadline() {
@@ -107,46 +107,122 @@ void KafkaDelivery::read_payload() {
   view_.payload = read_value(value_of(message), form, value_);
 }
 
+// --- what goes out --------------------------------------------------------------------------------------------------
+
 void KafkaDelivery::reply(spi::ReplyKind kind, std::string& payload) {
-  if (!expects_reply()) return;
-  thread_local OutgoingRecord record;
-  thread_local std::string scratch;
-  thread_local std::string name;
-  name = reply_topic_;
+  if (!expects_reply() || refused_) return;
+  if (kind == spi::ReplyKind::error || kind == spi::ReplyKind::no_handler) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(outputs_, [](const Output& each) { return !each.reply; });   // a handler that fails emits nothing
+  }
   Failure failure;
-  rd_kafka_t* const producer = record_->session->producer->get();
-  rd_kafka_topic_t* const to = record_->session->topics.open(producer, name, failure);
-  record.start(to);
-  if (reply_partition_ != RD_KAFKA_PARTITION_UA) record.set_partition(reply_partition_);
-  HeaderList& headers = record.headers();
-  headers.add(correlation_header, correlation_);
+  if (answer(kind, payload, failure)) return;
+  refused_ = true;
+  const bool told = kind != spi::ReplyKind::error && answer(spi::ReplyKind::error, R"({"status":"error","message":"The reply could not be sent"})", failure);
+  failure.detail = (told ? "a reply became an error: " : "a reply was dropped: ") + failure.detail;
+  desk_->report(std::move(failure));
+}
+
+/// One packet of the reply: to the driver, or to what waits for the transaction.
+bool KafkaDelivery::answer(spi::ReplyKind kind, std::string_view payload, Failure& failure) {
+  using namespace std::string_view_literals;
+  thread_local std::string scratch;
+  thread_local std::vector<std::pair<std::string_view, std::string_view>> headers;
+  headers.clear();
+  headers.emplace_back(correlation_header, correlation_);
   Value value{{}, true, ValueForm::plain};
   switch (kind) {
     case spi::ReplyKind::item:
     case spi::ReplyKind::last_item:
       value = write_value(payload, scratch);
-      if (desk_->extensions()) headers.add(value.form);
+      if (desk_->rules().extensions && value.form != ValueForm::plain) headers.emplace_back(value_header, name_of(value.form));
       break;
     case spi::ReplyKind::end: break;
-    case spi::ReplyKind::error: headers.add(error_header, write_value(payload, scratch).bytes); break;
+    case spi::ReplyKind::error: headers.emplace_back(error_header, write_value(payload, scratch).bytes); break;
     case spi::ReplyKind::no_handler:
-      headers.add(error_header, "There is no matching message handler defined in the remote service.");
+      headers.emplace_back(error_header, "There is no matching message handler defined in the remote service.");
       break;
   }
-  using namespace std::string_view_literals;
-  if (kind != spi::ReplyKind::item && kind != spi::ReplyKind::no_handler) headers.add(disposed_header, "\0"sv);
+  if (kind != spi::ReplyKind::item && kind != spi::ReplyKind::no_handler) headers.emplace_back(disposed_header, "\0"sv);
+  if (kind == spi::ReplyKind::error) value = {{}, true, ValueForm::plain};
+
+  thread_local std::string topic;
+  topic = reply_topic_;
+  if (desk_->rules().transactional) {
+    Output output;
+    output.topic = topic;
+    output.options.partition = reply_partition_;
+    for (const auto& [name, text] : headers) output.headers.emplace_back(name, text);
+    output.value = value.bytes;
+    output.absent = value.absent;
+    output.reply = true;
+    return put_by(std::move(output), failure);
+  }
+  thread_local OutgoingRecord record;
+  Session& session = *record_->session;
+  rd_kafka_topic_t* const to = session.topics.open(session.producer->get(), topic, failure);
+  if (to == nullptr) return false;
+  record.start(to);
+  if (reply_partition_ != RD_KAFKA_PARTITION_UA) record.set_partition(reply_partition_);
+  for (const auto& [name, text] : headers) record.headers().add(name, text);
   record.set_value(value);
-  if (to != nullptr && record.send(producer, reply_topic_, failure)) return;
-  failure.detail = "a reply was dropped: " + failure.detail;
-  desk_->report(std::move(failure));
+  record.set_opaque(reinterpret_cast<void*>(opaque_of(record_->number, false)));
+  record_->answers.fetch_add(1, std::memory_order_relaxed);   // before its report can come
+  if (record.send(session.producer->get(), topic, failure)) return true;
+  record_->answers.fetch_sub(1, std::memory_order_relaxed);
+  return false;
 }
 
-void KafkaDelivery::settle(spi::Settlement outcome) { desk_->settle(record_, attempts_, outcome); }
+bool KafkaDelivery::put_by(Output output, Failure& failure) {
+  constexpr std::size_t most = 10000;
+  if (output.size() > desk_->rules().max_message) {
+    failure = Failure(errc::bad_payload, "a record for " + output.topic + " is larger than producer.maxMessageBytes; send less, or "
+                      "raise that and the brokers' limits", Fate::not_sent);
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  if (outputs_.size() >= most) {
+    failure = Failure(errc::overloaded, "one message has more than " + std::to_string(most) + " outputs", Fate::not_sent);
+    return false;
+  }
+  outputs_.push_back(std::move(output));
+  return true;
+}
+
+void KafkaDelivery::emit(const Pattern& pattern, const nlohmann::json& data, const nlohmann::json& record, const Headers& headers) {
+  auto topic = topic_of(pattern.route());
+  if (!topic) throw_failure(topic.failure());
+  Output output;
+  output.topic = std::move(*topic);
+  Failure failure;
+  if (!record.is_null() && !RecordOptions::read(record, output.options, failure)) throw_failure(failure);
+  std::string payload;
+  std::string scratch;
+  serializer().encode(data, payload);
+  const Value value = write_value(payload, scratch);
+  output.value = value.bytes;
+  output.absent = value.absent;
+  if (desk_->rules().extensions && value.form != ValueForm::plain) output.headers.emplace_back(value_header, name_of(value.form));
+  for (const auto& [name, text] : headers) output.headers.emplace_back(name, text);
+  if (!put_by(std::move(output), failure)) throw_failure(failure);
+}
+
+void KafkaDelivery::settle(spi::Settlement outcome) {
+  std::vector<Output> outputs;
+  {
+    const std::lock_guard lock(mutex_);
+    outputs.swap(outputs_);
+  }
+  if (outcome != spi::Settlement::ack && outcome != spi::Settlement::reject) outputs.clear();
+  else if (outcome == spi::Settlement::reject) std::erase_if(outputs, [](const Output& each) { return !each.reply; });
+  desk_->settle({record_, attempts_, std::move(outputs)}, outcome);
+}
+
+// --- the context ----------------------------------------------------------------------------------------------------
 
 std::optional<std::string> KafkaDelivery::key() const {
-  const rd_kafka_message_t* message = record_->message;
-  if (message->key == nullptr) return std::nullopt;
-  return std::string(static_cast<const char*>(message->key), message->key_len);
+  if (record_->message->key == nullptr) return std::nullopt;
+  return std::string(record_->key());
 }
 
 std::chrono::system_clock::time_point KafkaDelivery::timestamp() const {
@@ -155,6 +231,9 @@ std::chrono::system_clock::time_point KafkaDelivery::timestamp() const {
 
 /// The group's offset, whatever of the records below is still at work. The driver does it when it gets to it.
 void KafkaDelivery::commit() {
+  if (desk_->rules().transactional) {
+    return desk_->report(Failure(errc::unsupported, "commit() does nothing: offsets are committed by their transactions", Fate::not_sent));
+  }
   const rd_kafka_message_t* message = record_->message;
   const PartitionList list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), topic().c_str(), message->partition)->offset = message->offset + 1;

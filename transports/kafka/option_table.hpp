@@ -41,15 +41,24 @@ inline constexpr Option connection_table[] = {
     {"requestTimeout", OptionKind::duration, "30000", "for a broker to answer a request", 1000, 300000},
 };
 
-inline constexpr Option producer_table[] = {
-    {"allowAutoTopicCreation", OptionKind::boolean, "true", "create topics that are not there"},
-    {"idempotent", OptionKind::boolean, "true", "a retry inside the driver never stores a record twice (NestJS: false)"},
-    {"linger", OptionKind::duration, "0", "wait for more records before a batch leaves", 0, 900000},
-    {"maxBufferedMessages", OptionKind::integer, "100000", "records not yet confirmed; more are refused", 1, 10000000},
-    {"maxBufferedBytes", OptionKind::size, "\"64MiB\"", "bytes not yet confirmed; more are refused", 1024},
-    {"maxMessageBytes", OptionKind::size, "1000000", "of one record; brokers have their own limit", 1000, 1000000000},
-    {"deliveryTimeout", OptionKind::duration, "30000", "for a record to be confirmed, retries included", 1},
+// Of clients and of services, which have more.
+#define FERRY_KAFKA_PRODUCER_OPTIONS \
+    {"allowAutoTopicCreation", OptionKind::boolean, "true", "create topics that are not there"}, \
+    {"idempotent", OptionKind::boolean, "true", "a retry inside the driver never stores a record twice (NestJS: false)"}, \
+    {"linger", OptionKind::duration, "0", "wait for more records before a batch leaves", 0, 900000}, \
+    {"maxBufferedMessages", OptionKind::integer, "100000", "records not yet confirmed; more are refused", 1, 10000000}, \
+    {"maxBufferedBytes", OptionKind::size, "\"64MiB\"", "bytes not yet confirmed; more are refused", 1024}, \
+    {"maxMessageBytes", OptionKind::size, "1000000", "of one record; brokers have their own limit", 1000, 1000000000}, \
+    {"deliveryTimeout", OptionKind::duration, "30000", "for a record to be confirmed, retries included", 1}
+
+inline constexpr Option producer_table[] = {FERRY_KAFKA_PRODUCER_OPTIONS};
+inline constexpr Option service_producer_table[] = {
+    FERRY_KAFKA_PRODUCER_OPTIONS,
+    {"transactionalId", OptionKind::string, "", "what handlers put out and the offsets are committed together; each instance needs "
+     "an id of its own, which it keeps"},
+    {"transactionTimeout", OptionKind::duration, "60000", "after which the brokers abort a transaction that was left", 1000, 900000},
 };
+#undef FERRY_KAFKA_PRODUCER_OPTIONS
 
 inline constexpr Option send_table[] = {
     {"acks", OptionKind::integer, "-1", "copies that confirm a record: -1 all in sync, 1 the leader's, 0 none", -1, 1},
@@ -69,7 +78,7 @@ inline constexpr Option subscribe_table[] = {
 
 inline constexpr Option run_table[] = {
     {"autoCommit", OptionKind::boolean, "true", "commit what was handled; false: only by the context's commit()"},
-    {"autoCommitInterval", OptionKind::duration, "1000", "between commits (NestJS: with each batch)", 1},
+    {"autoCommitInterval", OptionKind::duration, "1000", "between commits, or transactions (NestJS: with each batch)", 1},
     {"autoCommitThreshold", OptionKind::integer, "", "records handled after which to commit at once", 1},
     {"partitionsConsumedConcurrently", OptionKind::integer, "", "partitions whose events are handled at the same time; by default all", 1},
 };

@@ -20,13 +20,13 @@ using spi::Options;
 // Common to both tables. An Option table is one array, so the rows are a macro.
 #define FERRY_KAFKA_COMMON_OPTIONS                                                                                     \
   {.name = "client", .kind = OptionKind::object, .doc = "the connection", .members = connection_table},                \
-  {.name = "producer", .kind = OptionKind::object, .doc = "sending", .members = producer_table},                       \
   {.name = "send", .kind = OptionKind::object, .doc = "sending, as NestJS's options of each send", .members = send_table}, \
   {.name = "topics", .kind = OptionKind::object, .doc = "topics that are created", .members = topic_table},            \
   {"rdkafka", OptionKind::any, "", "an object of librdkafka's own properties; they win"}
 
 constexpr Option client_table[] = {
     FERRY_KAFKA_COMMON_OPTIONS,
+    {.name = "producer", .kind = OptionKind::object, .doc = "sending", .members = producer_table},
     {"postfixId", OptionKind::string, "\"-client\"", "added to clientId and groupId"},
     {.name = "consumer", .kind = OptionKind::object, .doc = "reading replies", .members = reader_table},
     {"producerOnlyMode", OptionKind::boolean, "false", "events only: nothing is read"},
@@ -34,13 +34,15 @@ constexpr Option client_table[] = {
 };
 constexpr Option server_table[] = {
     FERRY_KAFKA_COMMON_OPTIONS,
+    {.name = "producer", .kind = OptionKind::object, .doc = "sending", .members = service_producer_table},
     {"postfixId", OptionKind::string, "\"-server\"", "added to clientId and groupId"},
     {.name = "consumer", .kind = OptionKind::object, .doc = "reading", .members = consumer_table},
     {.name = "subscribe", .kind = OptionKind::object, .doc = "where to begin", .members = subscribe_table},
     {.name = "run", .kind = OptionKind::object, .doc = "handling", .members = run_table},
     {.name = "order", .kind = OptionKind::string, .fallback = "\"partition\"",
-     .doc = "partition: an event is handled when the one before it in its partition has been; none: at once. Requests always are",
-     .choices = "partition|none"},
+     .doc = "when an event is handled. partition: when the one before it in its partition has been; key: when the one before it with "
+            "the same key has been, those without a key at once; none: at once. Requests always are",
+     .choices = "partition|key|none"},
     {"maxPendingPerPartition", OptionKind::integer, "10000", "records of one partition handed on and not settled", 1, 1000000},
     {"retryDelay", OptionKind::duration, "1000", "at-least-once: before a failed event is handled again"},
     {"maxDeliver", OptionKind::integer, "5", "at-least-once: attempts with an event before it is dead-lettered; 0: no limit", 0},
@@ -187,6 +189,36 @@ void add_native(const Options& options, Properties& out) {
   check(options.place(), out);
 }
 
+/// True if a service was asked for them, by NestJS's option or by librdkafka's.
+bool add_transactions(const Options& options, bool at_least_once, Properties& out) {
+  const Options producer = options.object("producer");
+  const std::string property = "transactional.id";
+  const bool native = std::any_of(out.begin(), out.end(), [&](const auto& each) { return each.first == property; });
+  if (!native && !producer.has("transactionalId")) {
+    if (!producer.given("transactionTimeout")) return false;
+    spi::config_error(producer.place("transactionTimeout"), "there are no transactions", "give transactionalId, or leave it out");
+  }
+  const ConfigPlace place = native ? options.place("rdkafka").member(property) : producer.place("transactionalId");
+  if (native && producer.has("transactionalId")) spi::config_error(place, "transactionalId says the same", "leave one of them out");
+  if (!native && producer.string("transactionalId").empty()) spi::config_error(place, "it is empty", "name it, or leave it out");
+  const auto needs = [&](bool good, const char* what, const char* hint) {
+    if (!good) spi::config_error(place, what, hint);
+  };
+  needs(at_least_once, "a transaction needs \"delivery\": \"at-least-once\"", "ask for that, or leave the id out");
+  needs(producer.boolean("idempotent") && options.object("send").integer("acks") == -1, "a transaction needs an idempotent producer",
+        "leave out producer.idempotent and send.acks");
+  needs(!options.object("consumer").boolean("readUncommitted"), "a transaction is made of what others have committed",
+        "leave out consumer.readUncommitted");
+  needs(producer.duration("deliveryTimeout") <= producer.duration("transactionTimeout"),
+        "producer.deliveryTimeout is more than producer.transactionTimeout", "write less, or raise that");
+  if (!native) out.emplace_back(property, producer.string("transactionalId"));
+  if (producer.given("transactionTimeout") || !native) {
+    out.emplace_back("transaction.timeout.ms", text(producer.duration("transactionTimeout")));
+  }
+  check(place, out);
+  return true;
+}
+
 LinkSettings read_link(const Options& options, const std::string& directory) {
   const Options client = options.object("client");
   LinkSettings link;
@@ -226,6 +258,10 @@ ClientSettings client_settings(const spi::ClientEnvironment& environment) {
   settings.link = read_link(options, environment.directory);
   settings.producer_only = options.boolean("producerOnlyMode");
   settings.routes = options.strings("subscribeToResponseOf");
+  if (options.any("rdkafka").is_object() && options.any("rdkafka").contains("transactional.id")) {
+    spi::config_error(options.place("rdkafka").member("transactional.id"), "a client has no transactions",
+                      "give it to a service, whose handlers put things out by their KafkaContext");
+  }
   if (settings.producer_only) {
     for (const char* name : {"consumer", "subscribeToResponseOf"}) {
       if (options.given(name)) spi::config_error(options.place(name), "producerOnlyMode reads nothing", "leave one of them out");
@@ -249,6 +285,8 @@ ServerSettings server_settings(const spi::ServerEnvironment& environment) {
   settings.group = consumer.string("groupId") + options.string("postfixId");
   settings.from_beginning = options.object("subscribe").boolean("fromBeginning");
   settings.auto_commit = run.boolean("autoCommit");
+  settings.commit_interval = run.duration("autoCommitInterval");
+  settings.max_message = options.object("producer").size("maxMessageBytes");
   if (!settings.auto_commit) {
     for (const char* name : {"autoCommitInterval", "autoCommitThreshold"}) {
       if (run.given(name)) spi::config_error(run.place(name), "autoCommit is false", "leave one of them out");
@@ -260,10 +298,13 @@ ServerSettings server_settings(const spi::ServerEnvironment& environment) {
   settings.commit_threshold = run.has("autoCommitThreshold") ? run.integer("autoCommitThreshold") : 0;
   settings.concurrent_partitions =
       run.has("partitionsConsumedConcurrently") ? static_cast<std::size_t>(run.integer("partitionsConsumedConcurrently")) : 0;
-  settings.order = options.string("order") == "none" ? Order::none : Order::partition;
-  if (settings.order == Order::none && settings.concurrent_partitions != 0) {
-    spi::config_error(run.place("partitionsConsumedConcurrently"), "\"order\": \"none\" handles all at once", "leave one of them out");
+  const std::string order = options.string("order");
+  settings.order = order == "none" ? Order::none : order == "key" ? Order::key : Order::partition;
+  if (settings.order != Order::partition && settings.concurrent_partitions != 0) {
+    spi::config_error(run.place("partitionsConsumedConcurrently"), "\"order\": \"" + order + "\" does not go by partitions",
+                      "leave one of them out");
   }
+  settings.transactional = add_transactions(options, environment.at_least_once, settings.link.producer);
   settings.max_pending = static_cast<std::size_t>(options.integer("maxPendingPerPartition"));
   settings.rebalance_wait = consumer.duration("rebalanceTimeout") / 2;
   settings.at_least_once = environment.at_least_once;
@@ -291,8 +332,9 @@ ServerSettings server_settings(const spi::ServerEnvironment& environment) {
   out.emplace_back("partition.assignment.strategy", consumer.string("assignor"));
   out.emplace_back("isolation.level", consumer.boolean("readUncommitted") ? "read_uncommitted" : "read_committed");
   if (consumer.has("groupInstanceId")) out.emplace_back("group.instance.id", consumer.string("groupInstanceId"));
-  out.emplace_back("enable.auto.commit", text(settings.auto_commit));
-  if (settings.auto_commit) out.emplace_back("auto.commit.interval.ms", text(run.duration("autoCommitInterval")));
+  const bool commits = settings.auto_commit && !settings.transactional;
+  out.emplace_back("enable.auto.commit", text(commits));
+  if (commits) out.emplace_back("auto.commit.interval.ms", text(run.duration("autoCommitInterval")));
   add_native(options, out);
   return settings;
 }

@@ -40,7 +40,7 @@ struct ClientSettings {
   Properties reader;                    // of replies
 };
 
-enum class Order : std::uint8_t { partition, none };
+enum class Order : std::uint8_t { partition, key, none };
 
 struct ServerSettings {
   LinkSettings link;
@@ -48,7 +48,10 @@ struct ServerSettings {
   std::string group;
   bool from_beginning = false;
   bool auto_commit = true;
+  std::chrono::milliseconds commit_interval{};
   std::int64_t commit_threshold = 0;    // 0: none
+  bool transactional = false;           // what goes out and offsets are committed together
+  std::size_t max_message = 0;          // bytes of one that goes out
   Order order = Order::partition;
   std::size_t concurrent_partitions = 0;   // 0: no limit
   std::size_t max_pending = 0;          // records of one partition handed on and not settled
@@ -68,6 +71,8 @@ spi::ReconnectPolicy reconnect_policy_of(const spi::Options& options, spi::Recon
 std::span<const std::string_view> url_schemes() noexcept;
 /// "kafka://host:port,host:port"; other options may follow in the query, `object.member` for a member. Throws `ConfigError`.
 nlohmann::json options_from_url(std::string_view url);
+/// A group of its own, which begins at the beginning.
+nlohmann::json replay_options();
 /// "kafka://host:port,host:port"
 std::string url_of(const spi::Options& options);
 

@@ -36,6 +36,7 @@ class KafkaTransport final : public spi::Transport {
   spi::OptionTable server_options() const noexcept override { return server_option_table(); }
   std::span<const std::string_view> schemes() const noexcept override { return url_schemes(); }
   nlohmann::json options_from_url(std::string_view url) const override { return kafka::options_from_url(url); }
+  nlohmann::json replay_options() const override { return kafka::replay_options(); }
   std::string address(const spi::Options& options) const override { return url_of(options); }
 
   /// NestJS peers send numbers and booleans as text.

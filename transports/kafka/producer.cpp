@@ -13,6 +13,10 @@ bool refuse(std::string_view member, std::string_view why, Failure& failure) {
 }  // namespace
 
 bool RecordOptions::read(const nlohmann::json& given, RecordOptions& out, Failure& failure) {
+  if (!given.is_object()) {
+    failure = Failure(errc::bad_payload, "a record's options are an object, not " + given.dump(), Fate::not_sent);
+    return false;
+  }
   for (const auto& [name, value] : given.items()) {
     if (name == "key") {
       if (!value.is_null()) out.key = value.is_string() ? value.get<std::string>() : value.dump();

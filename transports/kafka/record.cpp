@@ -28,6 +28,10 @@ std::string_view without_space(std::string_view text) noexcept {
 
 }  // namespace
 
+std::string_view name_of(ValueForm form) noexcept {
+  return form == ValueForm::json ? "json" : form == ValueForm::text ? "text" : "";
+}
+
 Value write_value(std::string_view payload, std::string& scratch) {
   const std::string_view text = without_space(payload);
   if (text.empty()) return {{}, true, ValueForm::plain};
@@ -118,7 +122,7 @@ void HeaderList::add(std::string_view name, std::string_view value) {
 }
 
 void HeaderList::add(ValueForm form) {
-  if (form != ValueForm::plain) add(value_header, form == ValueForm::json ? "json" : "text");
+  if (form != ValueForm::plain) add(value_header, name_of(form));
 }
 
 void HeaderList::add(const Headers& headers) {

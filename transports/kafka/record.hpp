@@ -28,6 +28,9 @@ enum class ValueForm : std::uint8_t {
   text,    ///< it is text, whatever it looks like
 };
 
+/// As `ferry-value` says it. Empty for `plain`.
+std::string_view name_of(ValueForm form) noexcept;
+
 /// A payload as a record's value. The view is of the payload, of `scratch`, or of nothing (`absent`).
 struct Value {
   std::string_view bytes;

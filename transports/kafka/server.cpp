@@ -26,7 +26,8 @@ bool is_refusal(rd_kafka_resp_err_t error) {
 Server::Server(spi::ServerEnvironment environment, spi::ServerSink& sink)
     : environment_(std::move(environment)), sink_(sink), settings_(server_settings(environment_)),
       desk_(std::make_shared<Desk>(*environment_.loop, *environment_.serializer, static_cast<Desk::Owner&>(*this),
-                                   environment_.extensions)) {}
+                                   Desk::Rules{environment_.extensions, settings_.at_least_once, settings_.transactional,
+                                               settings_.max_message})) {}
 
 Server::~Server() {
   desk_->close();
@@ -70,14 +71,18 @@ void Server::listen(std::vector<spi::Subscription> subscriptions, std::function<
     topics.push_back(topic);
     if (settings_.at_least_once) topics.push_back(topic + settings_.dead_letter);
   }
-  ask([producer = session_->producer, consumer = session_->consumer, link = settings_.link,
-       topics = std::move(topics)](const Stopped& stopped) {
+  const bool first_transaction = settings_.transactional && !transaction_;
+  ask([producer = session_->producer, consumer = session_->consumer, link = settings_.link, topics,
+       first_transaction](const Stopped& stopped) {
     Fault fault = reach_brokers(producer->get(), link, stopped);
     if (!fault) fault = reach_brokers(consumer->get(), link, stopped);
+    if (!fault && first_transaction) fault = init_transactions(producer->get(), link.request, stopped);
     return fault ? fault : ensure_topics(producer->get(), link, topics, stopped);
-  }, [this](const Fault& fault) {
+  }, [this, topics](const Fault& fault) {
     if (!listened_) return;
     if (fault) return failed(*fault);
+    known_topics_.insert(topics.begin(), topics.end());
+    if (settings_.transactional && !transaction_) make_transaction();
     if (joined_) listening();
     else subscribe();
   });
@@ -131,20 +136,32 @@ void Server::gone(const Failure& why) {
   sink_.on_disconnected(why);
 }
 
+/// The driver can do nothing with it any more.
+void Server::lost(const Failure& why) {
+  const Failure failure = why;
+  if (closed_) return session_ ? left() : void();
+  joined_ = false;
+  const bool was_up = std::exchange(up_, false);
+  if (listened_) return failed(failure);
+  let_go();
+  if (was_up) sink_.on_disconnected(failure);
+}
+
 void Server::let_go() {
   ticker_.reset();
   retry_timer_.reset();
   worker_.reset();
   retries_.clear();
-  burials_.clear();
+  unconfirmed_.clear();
+  known_topics_.clear();
   revoking_.reset();
   closing_.reset();
-  for (const auto& [place, partition] : partitions_) {
-    partition->gone = true;
-    Handle::unwatch(partition->queue.get());
-    partition->queue.reset();
-  }
+  for (const auto& [place, partition] : partitions_) partition->go();
   partitions_.clear();
+  if (transaction_) {   // it may be calling us
+    transaction_->shut();
+    environment_.loop->post([transaction = std::shared_ptr<Transaction>(std::move(transaction_))] {});
+  }
   busy_ = 0;
   joined_ = false;
   up_ = false;
@@ -217,12 +234,7 @@ void Server::take_error(rd_kafka_event_t* event) {
     return gone(failure);
   }
   if (rd_kafka_event_error_is_fatal(event) && !closing_) {
-    joined_ = false;
-    const bool was_up = std::exchange(up_, false);
-    if (listened_) return failed(failure);
-    let_go();
-    if (was_up) sink_.on_disconnected(failure);
-    return;
+    return lost(failure);
   }
   if (listened_ && !joined_ && is_refusal(code)) return failed(failure);
   sink_.on_error(failure);
@@ -237,20 +249,10 @@ void Server::serve_producer() {
       take_error(event.get());
       continue;
     }
-    while (const rd_kafka_message_t* report = rd_kafka_event_message_next(event.get())) {
-      const bool good = report->err == RD_KAFKA_RESP_ERR_NO_ERROR;
-      if (report->_private != nullptr) {   // a dead letter
-        const auto found = burials_.find(reinterpret_cast<std::uintptr_t>(report->_private));
-        if (found == burials_.end()) continue;
-        const Again item = std::move(found->second);
-        burials_.erase(found);
-        if (good) finished(item.record);
-        else again(item);
-      }
-      if (!good) sink_.on_error(delivery_failure(report, "a record was not confirmed"));
-    }
+    while (const rd_kafka_message_t* report = rd_kafka_event_message_next(event.get())) take_report(report);
   }
-  if (flushing_ && session_ && rd_kafka_outq_len(session_->producer->get()) == 0) flushed();
+  const bool committed = !transaction_ || transaction_->idle();
+  if (flushing_ && session_ && committed && rd_kafka_outq_len(session_->producer->get()) == 0) flushed();
 }
 
 void Server::tick() {
@@ -275,7 +277,7 @@ void Server::drain(std::function<void()> done) {
   environment_.loop->post(std::move(done));
 }
 
-/// 1. Answers leave. 2. The consumer commits, and leaves its group. 3. The instances end.
+/// 1. Answers leave, and the last transaction. 2. The consumer commits, and leaves its group. 3. The instances end.
 void Server::close(std::chrono::milliseconds limit, std::function<void()> done) {
   end_limit_ = Clock::now() + limit;
   draining_ = true;
@@ -285,8 +287,10 @@ void Server::close(std::chrono::milliseconds limit, std::function<void()> done) 
   retries_.clear();
   if (!session_) return left();
   store_offsets();
-  if (rd_kafka_outq_len(session_->producer->get()) == 0 || !up_) return flushed();
+  const bool committed = !transaction_ || transaction_->idle();
+  if (!up_ || (committed && rd_kafka_outq_len(session_->producer->get()) == 0)) return flushed();
   flushing_ = true;
+  if (transaction_) transaction_->hurry(true);
   retry_timer_.emplace(environment_.loop->executor(), limit / 3);
   retry_timer_->async_wait([this](std::error_code error) {
     if (!error && flushing_) flushed();

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -19,7 +20,9 @@
 #include "transports/kafka/cluster.hpp"
 #include "transports/kafka/delivery.hpp"
 #include "transports/kafka/options.hpp"
+#include "transports/kafka/output.hpp"
 #include "transports/kafka/producer.hpp"
+#include "transports/kafka/transaction.hpp"
 #include "transports/kafka/worker.hpp"
 
 namespace ferry::kafka {
@@ -43,15 +46,17 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   using Clock = std::chrono::steady_clock;
   using Listened = std::function<void(const Failure*)>;
   using Place = std::pair<std::string, std::int32_t>;
-  /// An event that is to be handled once more, or buried.
-  struct Again {
-    RecordPtr record;
-    std::int64_t attempts;
-    bool bury;
+  /// A record whose answers and outputs are on their way. Their reports may come before it is settled.
+  struct Unconfirmed {
+    Work work;
+    std::size_t expected = 0;
+    std::size_t reported = 0;
+    bool settled = false;
+    bool failed = false;    // an output was
   };
 
   // Desk::Owner: server_records.cpp
-  void settled(const RecordPtr& record, std::int64_t attempts, spi::Settlement outcome) override;
+  void settled(Work work, spi::Settlement outcome) override;
   void hold(const PartitionPtr& partition, bool held) override;
   void report(const Failure& failure) override { sink_.on_error(failure); }
 
@@ -62,6 +67,7 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   void listening();
   void failed(const Failure& failure);
   void gone(const Failure& why);
+  void lost(const Failure& why);
   void let_go();
   void serve();
   void serve_group();
@@ -88,12 +94,25 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   void take_records();
   bool take_some(const PartitionPtr& partition);
   void take(RecordPtr record, std::int64_t attempts);
-  void finished(const RecordPtr& record);
-  void again(Again item);
+  bool take_turn(const RecordPtr& record, const spi::DeliveryPtr& delivery);
+  void release_turn(const Record& record);
+  bool answer_in_vain(const Work& work);
+  void again(Work work);
   void try_again();
   void arm_retries();
-  void bury(const RecordPtr& record, std::int64_t attempts);
+
+  // server_outputs.cpp: what goes out because of them, and their end
+  void handled(Work work);
+  void bury(Work work);
+  void find_topics(Work work);
+  void put_out(Work work);
+  void send_outputs(Work work);
+  void take_report(const rd_kafka_message_t* report);
+  void check(std::uintptr_t number);
+  void finished(const RecordPtr& record);
+  void move_on(const RecordPtr& record);
   void store_offsets();
+  void make_transaction();
 
   spi::ServerEnvironment environment_;
   spi::ServerSink& sink_;
@@ -115,11 +134,12 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   std::size_t uncommitted_ = 0;
   PartitionList revoking_;
   Clock::time_point revoke_limit_;
-  std::multimap<Clock::time_point, Again> retries_;
-  std::unordered_map<std::uintptr_t, Again> burials_;   // dead letters on their way
-  std::uintptr_t last_burial_ = 0;
+  std::multimap<Clock::time_point, Work> retries_;
+  std::unordered_map<std::uintptr_t, Unconfirmed> unconfirmed_;   // by the record's number
+  std::uintptr_t last_number_ = 0;
+  std::unordered_set<std::string> known_topics_;        // of outputs
+  std::unique_ptr<Transaction> transaction_;
   bool storing_ = false;
-  OutgoingRecord dead_letter_;
   std::optional<asio::steady_timer> ticker_;
   std::optional<asio::steady_timer> retry_timer_;
   // The end.

@@ -72,6 +72,7 @@ void Server::revoke(const rd_kafka_topic_partition_list_t& partitions) {
   }
   // What waits for its next attempt is left to the next member.
   std::erase_if(retries_, [](const auto& item) { return item.second.record->partition->leaving; });
+  if (transaction_) transaction_->hurry(true);
   revoke_limit_ = Clock::now() + settings_.rebalance_wait;
   try_revoke(closing_ || rd_kafka_assignment_lost(session_->consumer->get()) != 0);
 }
@@ -86,15 +87,14 @@ void Server::try_revoke(bool now) {
 
 void Server::revoked() {
   store_offsets();
+  if (transaction_ && !flushing_) transaction_->hurry(false);
   const PartitionList partitions = std::move(revoking_);
   for (int i = 0; i < partitions->cnt; ++i) {
     const auto found = partitions_.find(Place(partitions->elems[i].topic, partitions->elems[i].partition));
     if (found == partitions_.end()) continue;
     const PartitionPtr partition = found->second;
-    partition->gone = true;
     if (std::exchange(partition->busy, false)) --busy_;
-    Handle::unwatch(partition->queue.get());
-    partition->queue.reset();
+    partition->go();
     partitions_.erase(found);
   }
   rd_kafka_t* const consumer = session_->consumer->get();

@@ -1,5 +1,7 @@
 // Addresses as URLs: for the command line, and for configs that come from one environment variable.
 
+#include <random>
+
 #include "ferry/error.hpp"
 #include "transports/common/url.hpp"
 #include "transports/kafka/options.hpp"
@@ -49,6 +51,13 @@ nlohmann::json options_from_url(std::string_view url) {
     (dot == std::string::npos ? options : options[name.substr(0, dot)])[member] = value;
   }
   return options;
+}
+
+nlohmann::json replay_options() {
+  std::random_device random;
+  std::string group = "ferry-replay-";
+  for (int i = 0; i < 2; ++i) group += std::to_string(random());
+  return {{"consumer", {{"groupId", group}}}, {"subscribe", {{"fromBeginning", true}}}};
 }
 
 std::string url_of(const spi::Options& options) {
