@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -14,7 +15,7 @@
 
 namespace bench {
 
-inline constexpr std::string_view kafka_id = "kafka_correlationId";
+inline constexpr const char* kafka_id = "kafka_correlationId";
 inline constexpr const char* kafka_reply_to = "kafka_replyTopic";
 inline constexpr const char* kafka_reply_partition = "kafka_replyPartition";
 inline constexpr const char* kafka_over = "kafka_nest-is-disposed";
@@ -32,8 +33,13 @@ class Kafka {
         void (*reported)(rd_kafka_t*, const rd_kafka_message_t*, void*) = nullptr, void* self = nullptr) {
     rd_kafka_conf_t* const conf = rd_kafka_conf_new();
     more.emplace_back("bootstrap.servers", "127.0.0.1:" + std::to_string(port));
-    if (type == RD_KAFKA_PRODUCER) more.insert(more.end(), {{"enable.idempotence", "true"}, {"acks", "-1"}, {"linger.ms", "0"}});
-    else more.insert(more.end(), {{"allow.auto.create.topics", "true"}, {"auto.offset.reset", "earliest"}});
+    if (type == RD_KAFKA_PRODUCER) {
+      more.emplace_back("enable.idempotence", "true");
+      more.emplace_back("acks", "-1");
+      more.emplace_back("linger.ms", "0");
+    } else {
+      more.emplace_back("auto.offset.reset", "earliest");
+    }
     std::array<char, 512> why{};
     for (const auto& [name, value] : more) {
       if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why.data(), why.size()) != RD_KAFKA_CONF_OK) throw std::runtime_error(why.data());
@@ -52,7 +58,7 @@ class Kafka {
   void make(const std::string& topic) const {
     rd_kafka_topic_t* const handle = rd_kafka_topic_new(raw(), topic.c_str(), nullptr);
     for (bool there = false; !there;) {
-      const rd_kafka_metadata* metadata = nullptr;
+      const struct rd_kafka_metadata* metadata = nullptr;
       if (rd_kafka_metadata(raw(), 0, handle, &metadata, 10000) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
       there = metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topics[0].partition_cnt > 0;
       rd_kafka_metadata_destroy(metadata);
@@ -61,24 +67,35 @@ class Kafka {
   }
 
   struct Header {
-    std::string_view name, value;
+    const char* name;
+    std::string_view value;
   };
-  /// False: the queue is full. `partition` -1: the driver chooses.
+  /// False: the queue is full. `partition` -1: the driver chooses. Up to four headers.
   bool send(const char* topic, int partition, std::string_view value, std::initializer_list<Header> headers) const {
-    rd_kafka_headers_t* list = nullptr;
-    if (headers.size() != 0) {
-      list = rd_kafka_headers_new(headers.size());
-      for (const Header& each : headers) {
-        rd_kafka_header_add(list, each.name.data(), static_cast<ssize_t>(each.name.size()), each.value.data(), static_cast<ssize_t>(each.value.size()));
-      }
+    std::array<rd_kafka_vu_t, 8> fields{};
+    std::size_t count = 0;
+    const auto add = [&](rd_kafka_vtype_t type) -> auto& {
+      fields[count].vtype = type;
+      return fields[count++].u;
+    };
+    add(RD_KAFKA_VTYPE_TOPIC).cstr = topic;
+    add(RD_KAFKA_VTYPE_PARTITION).i32 = partition;
+    add(RD_KAFKA_VTYPE_MSGFLAGS).i = RD_KAFKA_MSG_F_COPY;
+    auto& memory = add(RD_KAFKA_VTYPE_VALUE).mem;
+    memory.ptr = const_cast<char*>(value.data());
+    memory.size = value.size();
+    for (const Header& each : headers) {
+      auto& header = add(RD_KAFKA_VTYPE_HEADER).header;
+      header.name = each.name;
+      header.val = each.value.data();
+      header.size = static_cast<ssize_t>(each.value.size());
     }
-    const auto error = rd_kafka_producev(raw(), RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-                                         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(list),
-                                         RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()), RD_KAFKA_V_END);
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
-    if (list != nullptr) rd_kafka_headers_destroy(list);
-    if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) return false;
-    throw std::runtime_error(rd_kafka_err2str(error));
+    rd_kafka_error_t* const error = rd_kafka_produceva(raw(), fields.data(), count);
+    if (error == nullptr) return true;
+    const auto code = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) return false;
+    throw std::runtime_error(rd_kafka_err2str(code));
   }
 
  private:

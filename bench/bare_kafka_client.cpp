@@ -1,6 +1,7 @@
 // What librdkafka alone does with the same records: keeps so many requests, or events not yet confirmed, in flight.
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 #include "bare_kafka.hpp"

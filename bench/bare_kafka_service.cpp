@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
         if (ready) place.print_ready();
       }
       if (message == nullptr) continue;
-      const std::string_view id = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? bench::header_of(message, bench::kafka_id.data()) : "";
+      const std::string_view id = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? bench::header_of(message, bench::kafka_id) : "";
       if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && id.empty()) ++events;
       if (!id.empty()) {
         const char topic = rd_kafka_topic_name(message->rkt)[0];

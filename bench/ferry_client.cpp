@@ -60,8 +60,10 @@ ferry::task<void> emit(Bench& bench, std::string pattern, const T& payload) {
   // Where nothing orders a request and the events before it, they are waited for.
   const auto limit = bench::Clock::now() + std::chrono::seconds(20);
   std::uint64_t arrived = 0;
-  do arrived += co_await bench.client.send<std::uint64_t>("count");
-  while (arrived < bench.emitted && bench::Clock::now() < limit);
+  do {
+    const auto more = co_await bench.client.send<std::uint64_t>("count");
+    arrived += more;
+  } while (arrived < bench.emitted && bench::Clock::now() < limit);
   bench.wrong |= arrived != bench.emitted;
   bench.window.close();
 }
