@@ -16,7 +16,7 @@
 #include "catch.hpp"
 #include "ferry_test_paths.hpp"
 #include "kafka_support.hpp"
-#include "ledger.hpp"
+#include "keyed_ledger.hpp"
 
 using namespace ferry;
 using namespace ferry::test;
@@ -138,8 +138,8 @@ TEST_CASE("kafka: transactions: of 200000 events each is in the output once, tho
   constexpr int events = 200000;
   constexpr int keys = 250;
   const ScratchDirectory directory;
-  Ledger ledger(events, keys);
-  Emitters emitters("tx-in", events, keys);
+  KeyedLedger ledger(events, keys);
+  KeyedEmitters emitters("tx-in", events, keys);
   std::mutex mutex;
   std::unordered_set<std::string> places;                    // in the output: the reader may hear one of them twice
   std::unordered_map<std::string, int> origins;              // in the input

@@ -22,7 +22,7 @@
 #include "ferry/ferry.hpp"
 #include "kafka_support.hpp"
 #include "kills.hpp"
-#include "ledger.hpp"
+#include "keyed_ledger.hpp"
 
 using namespace ferry;
 using namespace ferry::test;
@@ -31,7 +31,7 @@ using nlohmann::json;
 
 namespace {
 
-void report(const std::string& what, int events, const Ledger& ledger, const Emitters& emitters) {
+void report(const std::string& what, int events, const KeyedLedger& ledger, const KeyedEmitters& emitters) {
   std::cout << "ledger, " << what << ": " << events << " confirmed, " << ledger.lost() << " lost, " << ledger.duplicates()
             << " duplicates, " << ledger.disorder() << " out of order, " << emitters.again() << " emitted again" << std::endl;
 }
@@ -86,8 +86,8 @@ TEST_CASE("kafka: of 200000 confirmed events none is lost when the broker is kil
   const Quiet quiet;
   constexpr int events = 200000;
   constexpr int keys = 250;
-  Ledger ledger(events, keys);
-  Emitters emitters("broker-killed", events, keys);
+  KeyedLedger ledger(events, keys);
+  KeyedEmitters emitters("broker-killed", events, keys);
   Application app(Config::from_json(service("broker-killed")));
   app.on_event("broker-killed", [&](int n) { ledger.handled(n); });
   app.start();
@@ -112,8 +112,8 @@ TEST_CASE("kafka: of 200000 confirmed events none is lost when members of a grou
   constexpr int events = 200000;
   constexpr int keys = 250;
   const ScratchDirectory directory;
-  Ledger ledger(events, keys);
-  Emitters emitters("members-killed", events, keys);
+  KeyedLedger ledger(events, keys);
+  KeyedEmitters emitters("members-killed", events, keys);
   const Lines lines(directory.path() + "/handled", [&](int n) { ledger.handled(n); });
   // A dead member is missed after a session's silence.
   directory.write("member.json", service("members-killed", {{"sessionTimeout", "1s"}, {"heartbeatInterval", "200ms"}}).dump());

@@ -1,105 +1,106 @@
 #pragma once
-// Numbered events, and what became of them.
+// What a broker transport that confirms has to stand: nothing confirmed is lost when the broker is killed.
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <mutex>
-#include <string>
+#include <exception>
+#include <functional>
+#include <iostream>
 #include <utility>
 #include <vector>
 
 #include <asio/co_spawn.hpp>
 #include <asio/steady_timer.hpp>
-#include <nlohmann/json.hpp>
+#include <asio/use_awaitable.hpp>
 
-#include "../support/await.hpp"
+#include "../support/broker.hpp"
+#include "catch.hpp"
 #include "ferry/ferry.hpp"
 
 namespace ferry::test {
 
-/// Which events were handled how often, and whether those with one key came in order.
-/// Threads: any.
-class Ledger {
- public:
-  Ledger(int events, int keys) : seen_(static_cast<std::size_t>(events)), last_(static_cast<std::size_t>(keys), -1) {}
-
-  /// An event's key is its number modulo the keys; an emitter has one key, and emits its next event when the last is stored.
-  void handled(int n) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (seen_.at(static_cast<std::size_t>(n))++ != 0) return;
-      int& last = last_[static_cast<std::size_t>(n) % last_.size()];
-      if (n < last) ++disorder_;
-      last = n;
-    }
-    distinct_.add();
-  }
-  bool reaches(int distinct, std::chrono::milliseconds limit) const { return distinct_.reaches(distinct, limit); }
-  int lost() const { return count([](int times) { return times == 0 ? 1 : 0; }); }
-  int duplicates() const { return count([](int times) { return std::max(times - 1, 0); }); }
-  int disorder() const {
-    const std::lock_guard lock(mutex_);
-    return disorder_;
-  }
-
- private:
-  template <class F>
-  int count(F f) const {
-    const std::lock_guard lock(mutex_);
-    int sum = 0;
-    for (const int times : seen_) sum += f(times);
-    return sum;
-  }
-
-  mutable std::mutex mutex_;
-  std::vector<int> seen_;
-  std::vector<int> last_;
-  int disorder_ = 0;
-  Counter distinct_;
+/// How a transport wants the events of a ledger.
+struct LedgerEmission {
+  int ahead = 1 << 30;                             ///< so many more than were heard may be emitted
+  int again = 10000;                               ///< so many may be heard twice: what was under way at a kill
+  std::function<SendOptions(int)> options = {};    ///< of each number
 };
 
-/// Emits events until each is confirmed, with one coroutine a key.
-/// Lifetime: longer than the client's application; declare it before.
-class Emitters {
+/// Numbered events: which of them were heard, and how often. Outlives its service and its client.
+class Ledger {
  public:
-  Emitters(std::string pattern, int events, int keys) : pattern_(std::move(pattern)), events_(events), keys_(keys) {}
+  static constexpr int messages = 100000;
 
-  void start(const Client& client) {
-    for (int key = 0; key < keys_; ++key) {
-      asio::co_spawn(client.loop().executor(), run(client, key), [this](std::exception_ptr) { over_.add(); });
-    }
+  void hear(Application& service) {
+    service.on_event("numbered", [this](std::size_t n) {
+      if (seen_.at(n).fetch_add(1) == 0) heard_.add();
+    });
   }
-  bool confirmed(int count, std::chrono::milliseconds limit) const { return confirmed_.reaches(count, limit); }
-  bool over(std::chrono::milliseconds limit) const { return over_.reaches(keys_, limit); }
-  int again() const { return again_; }
+
+  /// Emits all of them, each again until it is confirmed, while the broker dies twice; then looks whether one is lost.
+  /// `limit`: for a broker that starts slowly.
+  void keep(const Client& client, Broker& broker, std::chrono::seconds limit, LedgerEmission how = {}) {
+    how_ = std::move(how);
+    for (int i = 0; i < emitters; ++i) {
+      asio::co_spawn(client.loop().executor(), emit(client), [this](std::exception_ptr) { over_.add(); });
+    }
+    for (const int when : {messages / 4, messages / 2}) {
+      REQUIRE(confirmed_.reaches(when, limit));
+      broker.kill();
+      broker.start();
+    }
+    REQUIRE(over_.reaches(emitters, limit));
+    CHECK(confirmed_.get() == messages);
+    CHECK(heard_.reaches(messages, limit));
+    CHECK(client.in_flight() == 0);
+    look();
+  }
 
  private:
-  task<void> run(Client client, int key) {
-    asio::steady_timer pause(client.loop().executor());
-    for (int n = key; n < events_; n += keys_) {
+  static constexpr int emitters = 256;
+
+  task<void> emit(Client client) {
+    asio::steady_timer timer(client.loop().executor());
+    const auto pause = [&timer](std::chrono::milliseconds time) {
+      timer.expires_after(time);
+      return timer.async_wait(asio::use_awaitable);
+    };
+    for (int n = next_++; n < messages; n = next_++) {
+      while (n - heard_.get() > how_.ahead) co_await pause(std::chrono::milliseconds(1));
       for (bool done = false; !done;) {
         try {
-          auto emission = client.emit(pattern_, n, SendOptions().record({{"key", std::to_string(key)}}));
+          auto emission = client.emit("numbered", n, how_.options ? how_.options(n) : SendOptions());
           done = co_await std::move(emission) == Emitted::confirmed;
         } catch (const Error&) {
-          ++again_;   // it may be there all the same: a duplicate
+          ++repeated_;   // it may be there all the same: a duplicate
         }
-        if (done) break;
-        pause.expires_after(std::chrono::milliseconds(5));
-        co_await pause.async_wait(asio::use_awaitable);
+        if (!done) co_await pause(std::chrono::milliseconds(5));
       }
       confirmed_.add();
     }
   }
 
-  const std::string pattern_;
-  const int events_;
-  const int keys_;
-  std::atomic<int> again_{0};
+  void look() const {
+    int lost = 0;
+    int duplicates = 0;
+    for (const auto& times : seen_) {
+      if (times == 0) ++lost;
+      if (times > 1) duplicates += times - 1;
+    }
+    std::cout << "ledger: " << messages << " confirmed, " << lost << " lost, " << duplicates << " duplicates, " << repeated_
+              << " emitted again" << std::endl;
+    CHECK(lost == 0);
+    CHECK(duplicates <= how_.again);
+  }
+
+  std::vector<std::atomic<int>> seen_ = std::vector<std::atomic<int>>(messages);
+  std::atomic<int> next_{0};
+  std::atomic<int> repeated_{0};
+  Counter heard_;
   Counter confirmed_;
   Counter over_;
+  LedgerEmission how_;
 };
 
 }  // namespace ferry::test
