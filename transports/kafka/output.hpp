@@ -36,6 +36,7 @@ struct Work {
   RecordPtr record;
   std::int64_t attempts = 0;
   std::vector<Output> outputs;
+  bool buried = false;   // they are its dead letter
 };
 
 /// The record as it came, with what became of it, for the topic of dead letters.

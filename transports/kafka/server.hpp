@@ -103,7 +103,8 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
 
   // server_outputs.cpp: what goes out because of them, and their end
   void handled(Work work);
-  void bury(Work work);
+  void bury(Work work, const std::string& cause);
+  void not_stored(Work work);
   void find_topics(Work work);
   void put_out(Work work);
   void send_outputs(Work work);

@@ -7,6 +7,12 @@
 
 namespace ferry::kafka {
 
+namespace {
+
+constexpr const char* no_place = "what it puts out cannot be stored";
+
+}  // namespace
+
 /// Its handlers are done with it.
 void Server::handled(Work work) {
   const RecordPtr record = work.record;
@@ -27,7 +33,7 @@ void Server::find_topics(Work work) {
   }, [this, unknown, work = std::make_shared<Work>(std::move(work))](const Fault& fault) {
     if (fault) {
       sink_.on_error(*fault);
-      return again(std::move(*work));
+      return not_stored(std::move(*work));
     }
     known_topics_.insert(unknown.begin(), unknown.end());
     put_out(std::move(*work));
@@ -50,13 +56,11 @@ void Server::put_out(Work work) {
 }
 
 /// To the topic of dead letters, as it came, with what happened.
-void Server::bury(Work work) {
+void Server::bury(Work work, const std::string& cause) {
   const Record& record = *work.record;
-  const bool failed_often = settings_.max_deliver != 0 && work.attempts >= settings_.max_deliver;
-  const std::string cause = failed_often ? "its handler failed too often" : "its handler rejected it";
   const std::string topic = record.partition->topic + settings_.dead_letter;
-  work.outputs.clear();
-  work.outputs.push_back(dead_letter(record, topic, cause, work.attempts));
+  work.outputs.assign(1, dead_letter(record, topic, cause, work.attempts));
+  work.buried = true;
   desk_->report(Failure(errc::rejected, "the record " + place_of(record) + " goes to " + topic + ": " + cause, Fate::unknown));
   handled(std::move(work));
 }
@@ -100,8 +104,17 @@ void Server::check(std::uintptr_t number) {
   Work work = std::move(found->second.work);
   const bool failed = found->second.failed;
   unconfirmed_.erase(found);
-  if (!failed || !settings_.at_least_once) return finished(work.record);
+  if (!failed) return finished(work.record);
   work.record->answers.store(0, std::memory_order_relaxed);   // they were counted
+  not_stored(std::move(work));
+}
+
+/// It is sent again, as often as a handler would be tried.
+void Server::not_stored(Work work) {
+  ++work.attempts;
+  const bool often = settings_.max_deliver != 0 && work.attempts >= settings_.max_deliver;
+  if (!settings_.at_least_once) return finished(work.record);   // it was reported
+  if (often && !work.buried) return bury(std::move(work), no_place);
   again(std::move(work));
 }
 
@@ -158,8 +171,8 @@ void Server::make_transaction() {
   };
   events.hopeless = [this](Work work) {
     const Record& record = *work.record;
-    work.outputs.assign(1, dead_letter(record, record.partition->topic + settings_.dead_letter, "what it puts out cannot be stored",
-                                       work.attempts));
+    work.outputs.assign(1, dead_letter(record, record.partition->topic + settings_.dead_letter, no_place, work.attempts));
+    work.buried = true;
     transaction_->add(std::move(work));
   };
   events.error = [this](const Failure& failure) { desk_->report(failure); };

@@ -125,9 +125,9 @@ void Server::settled(Work work, spi::Settlement outcome) {
     case spi::Settlement::reject: handled(std::move(work)); break;
     case spi::Settlement::requeue:
       if (settings_.max_deliver == 0 || work.attempts < settings_.max_deliver) again(std::move(work));
-      else if (!answer_in_vain(work)) bury(std::move(work));
+      else if (!answer_in_vain(work)) bury(std::move(work), "its handler failed too often");
       break;
-    case spi::Settlement::dead_letter: bury(std::move(work)); break;
+    case spi::Settlement::dead_letter: bury(std::move(work), "its handler rejected it"); break;
   }
   if (revoking_) try_revoke(false);
 }
