@@ -1,9 +1,7 @@
 // What an AMQP broker sends: frames, methods, messages in parts, and the tables of headers that strangers write.
 
 #include <algorithm>
-#include <limits>
 #include <string>
-#include <vector>
 
 #include "target.hpp"
 #include "transports/common/net/buffers.hpp"
@@ -26,18 +24,20 @@ struct Pool {
   amqp_pool_t pool{};
 };
 
+/// It was no UTF-8 where it came from, or cannot be written.
+bool is_altered(std::string_view name) { return name.size() > most_short_text || name.find("\xEF\xBF\xBD") != name.npos; }
+
 void check_table(std::string_view table) {
   const Headers headers = headers_of(table);
+  std::string written;
   for (const auto& [name, value] : headers) {
-    if (name.size() > most_short_text) continue;
+    if (is_altered(name)) return;
     FUZZ_CHECK(find_header(table, name));
     FUZZ_CHECK(!find_header(without_header(table, name), name));
+    append_header(written, name, value);
   }
-  std::string written;
-  for (const auto& [name, value] : headers) append_header(written, name, value);
   const Headers again = headers_of(written);
-  FUZZ_CHECK(again.size() == headers.size());
-  for (const auto& [name, value] : headers) FUZZ_CHECK(again.get(name) == value);
+  FUZZ_CHECK(std::equal(again.begin(), again.end(), headers.begin(), headers.end()));
 }
 
 /// What was read of a message's properties, written again, is the same.
