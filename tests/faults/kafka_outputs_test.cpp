@@ -133,9 +133,9 @@ TEST_CASE("kafka: a request whose handler wants to be asked again is, as often a
   CHECK(asked.get() == 6);
 }
 
-TEST_CASE("kafka: transactions: of 200000 events each is in the output once, though members and the broker are killed") {
+TEST_CASE("kafka: transactions: each event is in the output once, though members and the broker are killed") {
   const Quiet quiet;
-  constexpr int events = 200000;
+  const int events = ledger_events(50000);   // seen with 200000, too
   constexpr int keys = 250;
   const ScratchDirectory directory;
   KeyedLedger ledger(events, keys);
@@ -150,9 +150,9 @@ TEST_CASE("kafka: transactions: of 200000 events each is in the output once, tho
     if (++origins[data.at("at").get<std::string>()] == 1) ledger.handled(data.at("n").get<int>());
   });
   reader.start();
-  int number = 0;
-  const auto member = [&] {
-    const std::string id = "tx-" + std::to_string(++number);
+  // Who comes back with its id ends the transaction that it left: else its partitions would wait until that times out.
+  const auto member = [&](std::size_t number) {
+    const std::string id = "tx-" + std::to_string(number);
     const json config = service("tx", {{"sessionTimeout", "1s"}, {"heartbeatInterval", "200ms"}}, transactional(id));
     directory.write(id + ".json", config.dump());
     auto process = std::make_unique<Process>(std::vector<std::string>{FERRY_BUILD_PROGRAM_DIR "/ferry_ledger_service",
@@ -161,14 +161,13 @@ TEST_CASE("kafka: transactions: of 200000 events each is in the output once, tho
     return process;
   };
   std::vector<std::unique_ptr<Process>> members;
-  for (int i = 0; i < 3; ++i) members.push_back(member());
+  for (std::size_t i = 0; i < 3; ++i) members.push_back(member(i));
   Application calls(caller());
   emitters.start(calls.client("C"));
-  for (const int when : {events / 4, events / 2}) {
-    REQUIRE(emitters.confirmed(when, 120s));
-    members.front()->signal(SIGKILL);
-    members.erase(members.begin());
-    members.push_back(member());
+  for (const std::size_t i : {0U, 1U}) {
+    REQUIRE(emitters.confirmed(events / 4 * static_cast<int>(i + 1), 120s));
+    members[i]->signal(SIGKILL);
+    members[i] = member(i);
   }
   REQUIRE(emitters.confirmed(events * 3 / 4, 120s));
   broker().kill();

@@ -82,9 +82,9 @@ TEST_CASE("kafka: killed under load, no request is stuck") {
   kill_under_load(load, calls.client("C"), broker(), 2, 90s);
 }
 
-TEST_CASE("kafka: of 200000 confirmed events none is lost when the broker is killed twice, and each key keeps its order") {
+TEST_CASE("kafka: of all confirmed events none is lost when the broker is killed twice, and each key keeps its order") {
   const Quiet quiet;
-  constexpr int events = 200000;
+  const int events = ledger_events(200000);
   constexpr int keys = 250;
   KeyedLedger ledger(events, keys);
   KeyedEmitters emitters("broker-killed", events, keys);
@@ -107,9 +107,9 @@ TEST_CASE("kafka: of 200000 confirmed events none is lost when the broker is kil
   CHECK(ledger.duplicates() <= events / 10);   // what was under way at a kill, not everything
 }
 
-TEST_CASE("kafka: of 200000 confirmed events none is lost when members of a group are killed, and each key keeps its order") {
+TEST_CASE("kafka: of all confirmed events none is lost when members of a group are killed, and each key keeps its order") {
   const Quiet quiet;
-  constexpr int events = 200000;
+  const int events = ledger_events(200000);
   constexpr int keys = 250;
   const ScratchDirectory directory;
   KeyedLedger ledger(events, keys);
