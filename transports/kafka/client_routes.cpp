@@ -90,9 +90,15 @@ bool Client::wait(Route& route, const spi::OutgoingMessage& message, spi::EmitTo
     return false;
   }
   if (!open(route, !message.id.empty(), failure)) return false;
-  waiting_.push_back({&route, std::string(message.id), token, message.has_payload,
-                      message.has_payload ? std::move(*message.payload) : std::string(), *message.headers,
-                      message.record == nullptr ? nlohmann::json() : *message.record, message.deadline});
+  Waiting& waiting = waiting_.emplace_back();
+  waiting.route = &route;
+  waiting.id = message.id;
+  waiting.token = token;
+  waiting.has_payload = message.has_payload;
+  if (message.has_payload) waiting.payload = std::move(*message.payload);
+  waiting.headers = *message.headers;
+  if (message.record != nullptr) waiting.record = *message.record;
+  waiting.deadline = message.deadline;
   return true;
 }
 
