@@ -86,7 +86,7 @@ void Client::opened(Opened found) {
 
 bool Client::wait(Route& route, const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure) {
   if (waiting_.size() >= most_waiting) {
-    failure = Failure(errc::overloaded, std::to_string(most_waiting) + " messages wait for their topics", Fate::not_sent);
+    failure = Failure(errc::overloaded, "too many messages wait for their topics", Fate::not_sent);
     return false;
   }
   if (!open(route, !message.id.empty(), failure)) return false;
