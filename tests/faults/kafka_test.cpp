@@ -118,7 +118,8 @@ TEST_CASE("kafka: of all confirmed events none is lost when members of a group a
   KeyedEmitters emitters("members-killed", events, keys);
   const Lines lines(directory.path() + "/handled", [&](int n) { ledger.handled(n); });
   // A dead member is missed after a session's silence.
-  directory.write("member.json", service("members-killed", {{"sessionTimeout", "1s"}, {"heartbeatInterval", "200ms"}}).dump());
+  directory.write("member.json", service("members-killed", {{"sessionTimeout", "1s"}, {"heartbeatInterval", "200ms"}},
+                                         {{"run", {{"autoCommitInterval", "200ms"}}}}).dump());
   const auto member = [&] {
     auto process = std::make_unique<Process>(std::vector<std::string>{FERRY_BUILD_PROGRAM_DIR "/ferry_ledger_service",
                                                                        directory.path() + "/member.json", "members-killed", "fifo", lines.path()});
