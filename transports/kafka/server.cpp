@@ -44,7 +44,7 @@ bool Server::read_routes(const std::vector<spi::Subscription>& subscriptions, Fa
       failure = Failure(errc::bad_config, "service " + environment_.name + ": " + topic.failure().detail, Fate::not_sent);
       return false;
     }
-    routes_.emplace(std::move(*topic), Route{each.route});
+    routes_.emplace(std::move(*topic), Route{each.route, std::max<std::size_t>(1, each.batch)});
   }
   return true;
 }
