@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 
+#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 
 namespace ferry::detail {
@@ -75,7 +76,11 @@ void BatchCollector::launch(Group& group) {
   const spi::Loop& loop = taken.front().delivery()->loop();
   if (group.timer) loop.post([timer = std::exchange(group.timer, nullptr)] { timer->cancel(); });
   if (!group.waiting.empty()) arm(group);
-  asio::co_spawn(group.service.handler_executor(loop), drive(group, std::move(taken)), asio::detached);
+  // Posted: `co_spawn` would begin here and now on a loop of its own.
+  const asio::any_io_executor executor = group.service.handler_executor(loop);
+  asio::post(executor, [this, &group, executor, events = std::move(taken)]() mutable {
+    asio::co_spawn(executor, drive(group, std::move(events)), asio::detached);
+  });
 }
 
 task<void> BatchCollector::drive(Group& group, Batch taken) {

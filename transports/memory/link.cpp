@@ -205,7 +205,8 @@ void Link::reply(Message& message, spi::ReplyKind kind, std::string& payload) {
 }
 
 void Link::tell_writable(Message& message) {
-  ToClient news{spi::DeliveryPtr(&message)};
+  ToClient news;
+  news.request = spi::DeliveryPtr(&message);
   news.writable = true;
   to_client_.put(std::move(news), ReplyRank::control);   // bounded: the client waits for it
 }
