@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "ferry/spi/transport.hpp"
-#include "mailbox.hpp"
+#include "transports/common/mailbox.hpp"
 
 namespace ferry::memory {
+
+using transports::Mailbox;
 
 class Link;
 class Listener;

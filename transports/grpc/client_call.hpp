@@ -1,0 +1,80 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include "ferry/spi/transport.hpp"
+#include "transports/common/mailbox.hpp"
+#include "transports/grpc/bytes.hpp"
+#include "transports/grpc/error.hpp"
+#include "transports/grpc/method.hpp"
+
+namespace ferry::grpc {
+
+class ClientCall;
+class Emitter;
+
+/// What gRPC's threads tell a client's loop.
+struct News {
+  std::shared_ptr<ClientCall> call;    // of this call: a message, or without one the end
+  std::shared_ptr<Body> message;
+  CallStatus status;                   // of the end
+  std::shared_ptr<Emitter> emitter;    // of the stream of events: a message was written, or it has ended
+  bool written = false;
+  std::function<void()> other;         // anything else
+};
+
+/// The way to the client's loop. Bounded by the calls: each has no more than a few messages in it.
+/// Lifetime: shared with every call; closed with the client, after which nothing comes.
+class Inlet {
+ public:
+  using Mailbox = transports::Mailbox<News>;
+  static std::shared_ptr<Inlet> make(const spi::Loop& loop, Mailbox::Take take);
+  void put(News news) { mailbox_.put(std::move(news), Mailbox::Rank::control); }
+  void set_paused(bool paused) { mailbox_.set_paused(paused); }
+  void close() { mailbox_.close(); }
+
+ private:
+  explicit Inlet(const spi::Loop& loop);
+  Mailbox mailbox_;
+};
+
+/// One request: gRPC's reactor, held by gRPC until `OnDone`.
+/// Threads:  reactions on gRPC's, the rest on the client's loop; `mutex_` guards what both touch.
+class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::grpc::ByteBuffer>,
+                         public std::enable_shared_from_this<ClientCall> {
+ public:
+  ClientCall(std::shared_ptr<Inlet> inlet, const ClientMethod& of, std::string its_id, spi::EmitToken its_token)
+      : method(of), id(std::move(its_id)), token(its_token), inlet_(std::move(inlet)) {}
+
+  ::grpc::ClientContext context;
+  const ClientMethod& method;
+  const std::string id;          // of a request
+  const spi::EmitToken token;    // of an event
+  bool ended = false;            // on the loop: core has heard its end
+
+  void start(::grpc::GenericStub& stub, ::grpc::ByteBuffer message);
+  /// On the loop: one of its messages was taken.
+  void taken();
+  /// On the loop: nobody waits for more.
+  void cancel();
+
+ private:
+  void OnReadDone(bool ok) override;
+  void OnDone(const ::grpc::Status& status) override;
+
+  const std::shared_ptr<Inlet> inlet_;
+  std::shared_ptr<ClientCall> self_;
+  ::grpc::ByteBuffer out_;
+  ::grpc::ByteBuffer in_;
+
+  std::mutex mutex_;
+  int untaken_ = 0;     // messages on their way to the loop
+  bool held_ = false;   // no read is under way, and the call must not end before one is
+};
+
+}  // namespace ferry::grpc

@@ -1,0 +1,34 @@
+#pragma once
+// Envelope mode: any pattern through the built-in service.
+
+#include "transports/grpc/method.hpp"
+
+namespace ferry::grpc {
+
+class EnvelopeServerMethod final : public ServerMethod {
+ public:
+  explicit EnvelopeServerMethod(const spi::Serializer& serializer) : serializer_(serializer) {}
+  std::optional<CallStatus> read(std::string_view body, Incoming& out) const override;
+  Answer answer(spi::ReplyKind kind, std::string& payload, bool first) const override;
+
+ private:
+  const spi::Serializer& serializer_;
+};
+
+class EnvelopeClientMethod final : public ClientMethod {
+ public:
+  explicit EnvelopeClientMethod(const spi::Serializer& serializer, bool extensions);
+  const std::string& path() const noexcept override { return path_; }
+  bool one_reply() const noexcept override { return false; }
+  bool metadata_headers() const noexcept override { return false; }
+  bool write(const spi::OutgoingMessage& message, std::string& head, Failure& failure) const override;
+  const char* read(std::string_view body, std::string& text, spi::ReplyView& out) const override;
+  End end(const CallStatus& status, std::string_view where) const override;
+
+ private:
+  const spi::Serializer& serializer_;
+  const bool extensions_;
+  const std::string path_;
+};
+
+}  // namespace ferry::grpc

@@ -1,0 +1,67 @@
+#pragma once
+// What the two modes differ in: how the messages of a call are read and written. No gRPC here, and no threads.
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ferry/spi/transport.hpp"
+#include "transports/grpc/error.hpp"
+
+namespace ferry::grpc {
+
+/// A request or an event as a service read it: views into the body, or into `text`.
+struct Incoming {
+  spi::RequestView view;
+  std::string text;
+  std::vector<std::pair<std::string_view, std::string_view>> headers;
+  bool metadata_headers = false;          // the call's metadata are its headers
+  std::chrono::milliseconds timeout{0};   // 0: not told
+};
+
+/// What a service sends for one packet of a reply: a message, the end, or both.
+struct Answer {
+  bool has_message = false;
+  std::string head;      // of the message
+  std::string payload;   // and what follows it
+  bool last = false;
+  CallStatus status;     // of the last
+  std::vector<std::pair<std::string, std::string>> trailers;
+};
+
+/// The calls of one path, on the service's side.
+/// Threads: any, together.
+class ServerMethod {
+ public:
+  virtual ~ServerMethod() = default;
+  /// Nothing, or with what the call ends at once.
+  virtual std::optional<CallStatus> read(std::string_view body, Incoming& out) const = 0;
+  /// `first`: no message was sent yet. `payload` may be taken over.
+  virtual Answer answer(spi::ReplyKind kind, std::string& payload, bool first) const = 0;
+};
+
+/// The calls of one path, on the client's side.
+class ClientMethod {
+ public:
+  virtual ~ClientMethod() = default;
+  virtual const std::string& path() const noexcept = 0;
+  /// One reply only: the deadline is the whole call's. Of a stream it is the wait for the next value, and core's alone.
+  virtual bool one_reply() const noexcept = 0;
+  /// Headers go as metadata.
+  virtual bool metadata_headers() const noexcept = 0;
+  /// What goes before the message's payload; may replace that.
+  virtual bool write(const spi::OutgoingMessage& message, std::string& head, Failure& failure) const = 0;
+  /// A message of the reply. `text` is where the view may point to. Null, or what is wrong.
+  virtual const char* read(std::string_view body, std::string& text, spi::ReplyView& out) const = 0;
+  /// The end of a call that no reply has ended: a reply's error, or a failure. Nothing: the end, without a value.
+  struct End {
+    std::optional<Failure> failure;
+    std::string error;   // the remote's, in the serializer's format; empty: none
+  };
+  virtual End end(const CallStatus& status, std::string_view where) const = 0;
+};
+
+}  // namespace ferry::grpc
