@@ -1,11 +1,13 @@
 #include "transports/grpc/client.hpp"
 
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
 #include <asio/steady_timer.hpp>
 
 #include "transports/grpc/connection.hpp"
+#include "transports/grpc/contract_method.hpp"
 #include "transports/grpc/emitter.hpp"
 #include "transports/grpc/envelope.hpp"
 #include "transports/grpc/envelope_method.hpp"
@@ -19,11 +21,18 @@ struct Client::State {
   State(spi::ClientEnvironment from, spi::ClientSink& to);
   ~State() { end(); }
 
+  /// Null, with `failure` set, if the pattern means none.
+  const ClientMethod* find(const Pattern& pattern, Failure& failure);
+  ::grpc::GenericStub* stub(Failure& failure);
+  /// One call: a request, or in contract mode an event.
+  bool call(const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure);
+  bool set_up(ClientCall& call, const spi::OutgoingMessage& message, Failure& failure);
   void take(News& news);
   void message(ClientCall& call, Body& body);
   void ended(const std::shared_ptr<ClientCall>& call, const CallStatus& status);
   void emitter_ended();
   void forget(ClientCall& call);
+  bool busy() const { return !calls.empty() || !events.empty() || (emitter && !emitter->idle()); }
   void left();
   void end();
   void end_calls();
@@ -31,11 +40,13 @@ struct Client::State {
   const spi::ClientEnvironment environment;
   const ClientSettings settings;
   spi::ClientSink& sink;
-  const EnvelopeClientMethod method;
+  const EnvelopeClientMethod envelope;
+  std::optional<ContractMethods> contract;   // not in envelope mode
   const std::shared_ptr<Inlet> inlet;     // of calls: stands still while the client is paused
   const std::shared_ptr<Inlet> signals;   // of all else
   Connection connection;
   std::unordered_map<std::string_view, std::shared_ptr<ClientCall>> calls;   // by id
+  std::unordered_map<spi::EmitToken, std::shared_ptr<ClientCall>> events;    // in contract mode
   std::shared_ptr<Emitter> emitter;
   asio::steady_timer close_timer;
   std::function<void()> closed;
@@ -45,7 +56,7 @@ Client::State::State(spi::ClientEnvironment from, spi::ClientSink& to)
     : environment(std::move(from)),
       settings(client_settings(environment)),
       sink(to),
-      method(*environment.serializer, environment.extensions),
+      envelope(*environment.serializer, environment.extensions),
       inlet(Inlet::make(*environment.loop, [this](News& news) { take(news); })),
       signals(Inlet::make(*environment.loop, [this](News& news) { take(news); })),
       connection(settings, signals,
@@ -54,8 +65,54 @@ Client::State::State(spi::ClientEnvironment from, spi::ClientSink& to)
                     end_calls();
                     sink.on_disconnected(std::move(why));
                   },
-                  [this] { return !calls.empty() || (emitter && !emitter->idle()); }}),
-      close_timer(environment.loop->executor()) {}
+                  [this] { return busy(); }}),
+      close_timer(environment.loop->executor()) {
+  if (auto read = Contract::read(environment.options, environment.directory, *environment.serializer)) contract.emplace(read);
+}
+
+// ---- calls -----------------------------------------------------------------------------------------------------------
+
+const ClientMethod* Client::State::find(const Pattern& pattern, Failure& failure) {
+  return contract ? contract->find(pattern, failure) : &envelope;
+}
+
+::grpc::GenericStub* Client::State::stub(Failure& failure) {
+  ::grpc::GenericStub* const stub = connection.stub();
+  if (stub == nullptr) failure = Failure(errc::not_connected, settings.url + " is away", Fate::not_sent);
+  return stub;
+}
+
+bool Client::State::set_up(ClientCall& call, const spi::OutgoingMessage& message, Failure& failure) {
+  if (settings.wait_for_ready) call.context.set_wait_for_ready(true);
+  if (call.method.one_reply() && message.deadline != std::chrono::steady_clock::time_point() &&
+      message.deadline != std::chrono::steady_clock::time_point::max()) {
+    const auto left = message.deadline - std::chrono::steady_clock::now();
+    call.context.set_deadline(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(left));
+  }
+  if (!call.method.metadata_headers()) return true;
+  for (const auto& [name, value] : *message.headers) {
+    const std::string key = lower(name);
+    if (const char* fault = metadata_fault(key, value)) {
+      failure = Failure(errc::bad_message, "the header \"" + name + "\" cannot be gRPC metadata: " + fault, Fate::not_sent);
+      return false;
+    }
+    call.context.AddMetadata(key, value);
+  }
+  return true;
+}
+
+bool Client::State::call(const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure) {
+  ::grpc::GenericStub* const to = stub(failure);
+  const ClientMethod* const method = to == nullptr ? nullptr : find(*message.pattern, failure);
+  if (method == nullptr) return false;
+  const auto made = std::make_shared<ClientCall>(inlet, *method, std::string(message.id), token);
+  std::string head;
+  if (!set_up(*made, message, failure) || !method->write(message, head, failure)) return false;
+  if (message.id.empty()) events.emplace(token, made);
+  else calls.emplace(made->id, made);
+  made->start(*to, make_buffer(head, message.has_payload ? std::move(*message.payload) : std::string()));
+  return true;
+}
 
 // ---- news ------------------------------------------------------------------------------------------------------------
 
@@ -78,12 +135,14 @@ void Client::State::message(ClientCall& call, Body& body) {
   std::string text;
   spi::ReplyView reply;
   if (const char* fault = call.method.read(body.view(), text, reply)) {
-    const std::string id = call.id;
+    const Failure failure = unreadable(fault, settings.url);
     call.cancel();
     forget(call);
-    sink.on_request_failed(id, unreadable(fault, settings.url));
+    if (call.id.empty()) sink.on_emitted(call.token, &failure);
+    else sink.on_request_failed(call.id, failure);
     return left();
   }
+  if (call.id.empty()) return;   // an event: its status is what counts
   reply.id = call.id;
   if (reply.last) {
     call.ended = true;
@@ -97,7 +156,11 @@ void Client::State::ended(const std::shared_ptr<ClientCall>& call, const CallSta
   if (std::exchange(call->ended, true)) return;
   forget(*call);
   const ClientMethod::End end = call->method.end(status, settings.url);
-  if (end.failure) {
+  if (call->id.empty()) {
+    const bool failed = status.code != static_cast<int>(Code::ok);
+    const Failure failure = end.failure.value_or(call_failure(status, settings.url));
+    sink.on_emitted(call->token, failed ? &failure : nullptr);
+  } else if (end.failure) {
     sink.on_request_failed(call->id, *end.failure);
   } else {
     spi::ReplyView reply;
@@ -118,20 +181,25 @@ void Client::State::emitter_ended() {
   left();
 }
 
-void Client::State::forget(ClientCall& call) { calls.erase(call.id); }
+void Client::State::forget(ClientCall& call) {
+  if (call.id.empty()) events.erase(call.token);
+  else calls.erase(call.id);
+}
 
 /// Something has ended: perhaps it was the last.
 void Client::State::left() {
-  if (closed && !emitter) return end();
-  if (calls.empty() && (!emitter || emitter->idle())) connection.idle();
+  if (closed && !emitter && events.empty()) return end();
+  if (!busy()) connection.idle();
 }
 
 // ---- the end ---------------------------------------------------------------------------------------------------------
 
 /// Core ends what it knows of them.
 void Client::State::end_calls() {
-  for (const auto& [id, call] : calls) call->cancel();
+  for (const auto& [id, each] : calls) each->cancel();
   calls.clear();
+  for (const auto& [token, each] : events) each->cancel();
+  events.clear();
   if (emitter) std::exchange(emitter, nullptr)->cancel();
 }
 
@@ -153,31 +221,14 @@ Client::~Client() = default;
 
 void Client::connect() { state_->connection.connect(); }
 
-bool Client::request(const spi::OutgoingMessage& message, Failure& failure) {
-  State& s = *state_;
-  ::grpc::GenericStub* const stub = s.connection.stub();
-  if (stub == nullptr) {
-    failure = Failure(errc::not_connected, s.settings.url + " is away", Fate::not_sent);
-    return false;
-  }
-  std::string head;
-  if (!s.method.write(message, head, failure)) return false;
-  const auto call = std::make_shared<ClientCall>(s.inlet, s.method, std::string(message.id), 0);
-  if (s.settings.wait_for_ready) call->context.set_wait_for_ready(true);
-  s.calls.emplace(call->id, call);
-  call->start(*stub, make_buffer(head, message.has_payload ? std::move(*message.payload) : std::string()));
-  return true;
-}
+bool Client::request(const spi::OutgoingMessage& message, Failure& failure) { return state_->call(message, 0, failure); }
 
 bool Client::emit(const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure) {
   State& s = *state_;
-  ::grpc::GenericStub* const stub = s.connection.stub();
-  if (stub == nullptr) {
-    failure = Failure(errc::not_connected, s.settings.url + " is away", Fate::not_sent);
-    return false;
-  }
+  if (s.contract) return s.call(message, token, failure);
+  ::grpc::GenericStub* const stub = s.stub(failure);
   std::string head;
-  if (!s.method.write(message, head, failure)) return false;
+  if (stub == nullptr || !s.envelope.write(message, head, failure)) return false;
   if (!s.emitter) {
     s.emitter = std::make_shared<Emitter>(s.signals);
     s.emitter->start(*stub);
@@ -205,11 +256,11 @@ void Client::resume() { state_->inlet->set_paused(false); }
 void Client::close(std::chrono::milliseconds limit, std::function<void()> done) {
   State& s = *state_;
   s.closed = std::move(done);
-  for (const auto& [id, call] : s.calls) call->cancel();
+  for (const auto& [id, each] : s.calls) each->cancel();
   s.calls.clear();
-  if (!s.emitter) return s.end();
+  if (!s.emitter && s.events.empty()) return s.end();
   // What was emitted is written, then the service ends the stream.
-  s.emitter->finish();
+  if (s.emitter) s.emitter->finish();
   s.close_timer.expires_after(limit);
   s.close_timer.async_wait([&s](std::error_code error) {
     if (!error) s.end();

@@ -41,7 +41,7 @@ Endpoint::~Endpoint() {
   if (ending_.joinable()) ending_.join();
 }
 
-std::unique_ptr<Failure> Endpoint::open() {
+std::optional<Failure> Endpoint::open() {
   const ServerSettings& settings = service_->settings();
   ::grpc::ServerBuilder builder;
   for (const auto& [name, value] : settings.channel) {
@@ -55,15 +55,14 @@ std::unique_ptr<Failure> Endpoint::open() {
   for (std::size_t i = 0; i < ports.size(); ++i) {
     const std::string& url = settings.urls[i];
     if (!server_ || ports[i] == 0) {
-      return std::make_unique<Failure>(errc::not_connected,
-                                       "cannot listen on " + url + ": the address is in use, is not of this machine, or the "
-                                       "credentials do not serve; gRPC's own words are on standard error", Fate::not_sent);
+      return Failure(errc::not_connected, "cannot listen on " + url + ": the address is in use, is not of this machine, or the "
+                     "credentials do not serve; gRPC's own words are on standard error", Fate::not_sent);
     }
     const std::string port = std::to_string(ports[i]);
     const bool any = url.ends_with(":0");
     address_ += (address_.empty() ? "" : ",") + (any ? url.substr(0, url.size() - 1) + port : url);
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 void Endpoint::shut_down(std::function<void()> done) {

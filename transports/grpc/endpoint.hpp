@@ -2,27 +2,17 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/server.h>
 
-#include "transports/grpc/method.hpp"
+#include "transports/grpc/paths.hpp"
 #include "transports/grpc/service.hpp"
 
 namespace ferry::grpc {
-
-/// Which paths are answered, and how.
-/// Threads: any, together.
-class Paths {
- public:
-  virtual ~Paths() = default;
-  /// Null, with what the call ends, if it is not answered.
-  virtual const ServerMethod* find(std::string_view path, CallStatus& refusal) const = 0;
-  /// The path that brings events; null: none does.
-  virtual const ServerMethod* events(std::string_view path) const = 0;
-};
 
 /// A listening gRPC server: gives each call to its reactor.
 class Endpoint final : public ::grpc::CallbackGenericService {
@@ -31,8 +21,8 @@ class Endpoint final : public ::grpc::CallbackGenericService {
       : service_(std::move(service)), paths_(std::move(paths)) {}
   ~Endpoint() override;
 
-  /// Null, or what was wrong.
-  std::unique_ptr<Failure> open();
+  /// Nothing, or what was wrong.
+  std::optional<Failure> open();
   /// Takes nothing new, and calls `done`, on a thread of its own, once every call has ended.
   void shut_down(std::function<void()> done);
   const std::string& address() const noexcept { return address_; }

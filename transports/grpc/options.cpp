@@ -59,8 +59,28 @@ constexpr std::array<std::pair<const char*, const char*>, 7> keepalive_names{{
   {.name = "keepalive", .kind = OptionKind::object, .doc = "pings on silent connections", .members = keepalive_table},   \
   {"channelOptions", OptionKind::any, "", "gRPC's own channel arguments: an object of numbers and strings"}
 
+constexpr Option loader_table[] = {
+    {"keepCase", OptionKind::boolean, "false", "names of fields as they stand in the .proto, not in camel case"},
+    {.name = "longs", .kind = OptionKind::string, .doc = "64-bit integers as text; else as numbers, exact", .choices = "String|Number"},
+    {.name = "enums", .kind = OptionKind::string, .doc = "enums by name; else by number", .choices = "String"},
+    {.name = "bytes", .kind = OptionKind::string, .doc = "bytes as base64 text or as an array; else as a Buffer, which is "
+     "ferry::Bytes", .choices = "String|Array"},
+    {"defaults", OptionKind::boolean, "false", "fields that were not sent have their default values"},
+    {"arrays", OptionKind::boolean, "false", "repeated fields that were not sent are []"},
+    {"objects", OptionKind::boolean, "false", "maps that were not sent are {}"},
+    {"oneofs", OptionKind::boolean, "false", "a member named like the oneof says which of its fields is set"},
+    {"includeDirs", OptionKind::strings, "", "directories of imported files"},
+};
+
+#define FERRY_GRPC_CONTRACT_OPTIONS                                                                                      \
+  {"protoPath", OptionKind::strings, "", "the .proto files of the contract; without them ferry's own service carries all"}, \
+  {"package", OptionKind::strings, "", "their packages; those of the files where it is not given"},                       \
+  {.name = "loader", .kind = OptionKind::object, .doc = "how messages are shown as JSON", .members = loader_table},       \
+  {"routes", OptionKind::any, "", "other patterns for methods: [{pattern, method, request, response}]"}
+
 constexpr Option client_table[] = {
     {"url", OptionKind::strings, "\"localhost:5000\"", "host:port; several, as addresses, share the calls"},
+    FERRY_GRPC_CONTRACT_OPTIONS,
     FERRY_GRPC_CHANNEL_OPTIONS,
     {.name = "credentials", .kind = OptionKind::object, .doc = "connect with TLS", .members = client_credentials},
     {"connectTimeout", OptionKind::duration, "\"10s\"", "for one attempt: all addresses and the TLS handshake", 1},
@@ -70,6 +90,8 @@ constexpr Option client_table[] = {
 };
 constexpr Option server_table[] = {
     {"url", OptionKind::strings, "\"localhost:5000\"", "host:port to listen on, or several; port 0 takes any free one"},
+    FERRY_GRPC_CONTRACT_OPTIONS,
+    {"strict", OptionKind::boolean, "false", "refuse to start while a method of the contract has no handler"},
     FERRY_GRPC_CHANNEL_OPTIONS,
     {.name = "credentials", .kind = OptionKind::object, .doc = "listen with TLS", .members = server_credentials},
     {"maxConcurrentCalls", OptionKind::integer, "100000", "calls open at a time; one more is refused", 1, most},

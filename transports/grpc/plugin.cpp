@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "transports/grpc/client.hpp"
+#include "transports/grpc/contract.hpp"
 #include "transports/grpc/options.hpp"
 #include "transports/grpc/server.hpp"
 
@@ -21,10 +22,19 @@ constexpr spi::Capabilities envelope_capabilities{
     .sees_peer_loss = true,
 };
 
+spi::Capabilities capabilities_of(const spi::Options& options) {
+  spi::Capabilities capabilities = envelope_capabilities;
+  if (!Contract::wanted(options)) return capabilities;
+  capabilities.ordered = false;             // each event is a call of its own
+  capabilities.custom_serializer = false;   // the .proto says how messages are written
+  return capabilities;
+}
+
 class GrpcTransport final : public spi::Transport {
  public:
   std::string_view name() const noexcept override { return "grpc"; }
   const spi::Capabilities& capabilities() const noexcept override { return envelope_capabilities; }
+  spi::Capabilities capabilities(const spi::Options& options) const override { return capabilities_of(options); }
   spi::OptionTable client_options() const noexcept override { return client_option_table(); }
   spi::OptionTable server_options() const noexcept override { return server_option_table(); }
   std::span<const std::string_view> schemes() const noexcept override { return url_schemes(); }

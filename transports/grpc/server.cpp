@@ -4,6 +4,8 @@
 
 #include <asio/steady_timer.hpp>
 
+#include "ferry/log.hpp"
+#include "transports/grpc/contract_method.hpp"
 #include "transports/grpc/endpoint.hpp"
 #include "transports/grpc/envelope.hpp"
 #include "transports/grpc/envelope_method.hpp"
@@ -38,9 +40,11 @@ struct Server::State {
       : environment(std::move(from)),
         sink(to),
         service(std::make_shared<Service>(environment, sink, server_settings(environment))),
-        paths(std::make_shared<EnvelopePaths>(*environment.serializer)),
+        contract(Contract::read(environment.options, environment.directory, *environment.serializer)),
         kill_timer(environment.loop->executor()) {}
 
+  /// Null, with `failure` set, if these handlers and the contract do not go together.
+  std::shared_ptr<const Paths> paths(const std::vector<spi::Subscription>& subscriptions, std::optional<Failure>& failure);
   /// Once: no new calls from now on.
   void shut_down();
   void ended();
@@ -48,7 +52,7 @@ struct Server::State {
   const spi::ServerEnvironment environment;
   spi::ServerSink& sink;
   const std::shared_ptr<Service> service;
-  const std::shared_ptr<const Paths> paths;
+  const std::shared_ptr<const Contract> contract;   // null in envelope mode
   std::unique_ptr<Endpoint> endpoint;
   std::string address;
   asio::steady_timer kill_timer;
@@ -57,6 +61,17 @@ struct Server::State {
   bool all_over = false;   // and every call has ended
   std::function<void()> closed;
 };
+
+std::shared_ptr<const Paths> Server::State::paths(const std::vector<spi::Subscription>& subscriptions,
+                                                  std::optional<Failure>& failure) {
+  if (!contract) return std::make_shared<EnvelopePaths>(*environment.serializer);
+  std::vector<std::string> warnings;
+  const bool strict = environment.options.boolean("strict");
+  auto made = std::make_shared<ContractPaths>(contract, subscriptions, strict, failure, warnings);
+  if (failure) return nullptr;
+  for (const std::string& warning : warnings) log(LogLevel::warn, "service " + environment.name, warning);
+  return made;
+}
 
 void Server::State::shut_down() {
   if (std::exchange(shut, true)) return;
@@ -89,18 +104,21 @@ Server::~Server() {
   state_->endpoint.reset();   // waits for calls that were just ended
 }
 
-void Server::listen(std::vector<spi::Subscription>, std::function<void(const Failure*)> done) {
+void Server::listen(std::vector<spi::Subscription> subscriptions, std::function<void(const Failure*)> done) {
   State& s = *state_;
-  auto endpoint = std::make_unique<Endpoint>(s.service, s.paths);
-  std::shared_ptr<Failure> failure = endpoint->open();
-  if (!failure) {
-    s.endpoint = std::move(endpoint);
-    s.address = (s.service->settings().credentials ? "grpcs://" : "grpc://") + s.endpoint->address();
+  std::optional<Failure> failure;
+  if (auto paths = s.paths(subscriptions, failure)) {
+    auto endpoint = std::make_unique<Endpoint>(s.service, std::move(paths));
+    failure = endpoint->open();
+    if (!failure) {
+      s.endpoint = std::move(endpoint);
+      s.address = (s.service->settings().credentials ? "grpcs://" : "grpc://") + s.endpoint->address();
+    }
   }
   s.environment.loop->post([&s, weak = std::weak_ptr<bool>(s.alive), failure, done = std::move(done)] {
     if (weak.expired()) return;
     if (!failure) s.sink.on_status({Status::connected, s.address});
-    done(failure.get());
+    done(failure ? &*failure : nullptr);
   });
 }
 
