@@ -6,7 +6,10 @@
 
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
+
+#include "transports/grpc/bytes.hpp"
 
 namespace ferry::grpc {
 
@@ -28,6 +31,30 @@ std::shared_ptr<::grpc::Channel> make_channel(const ClientSettings& settings) {
   return ::grpc::CreateCustomChannel(settings.target, ::grpc::SslCredentials(options), arguments);
 }
 
+namespace {
+
+/// gRPC ends the threads that run reactions with the last channel that has any, and joins them: where a reaction lets go of
+/// that channel, a thread joins itself and goes on in what was freed (seen with 1.51). So one channel, which leads nowhere,
+/// is never let go of.
+void keep_reaction_threads() {
+  struct Keeper {
+    std::shared_ptr<::grpc::Channel> channel = ::grpc::CreateChannel("nowhere", nullptr);   // calls fail at once
+    ::grpc::GenericStub stub{channel};
+    ::grpc::ClientContext context;
+    ::grpc::ByteBuffer request = make_buffer({});
+    ::grpc::ByteBuffer response;
+  };
+  static Keeper& keeper = *[] {
+    auto* const made = new Keeper;
+    // Only a call takes hold of the threads.
+    made->stub.UnaryCall(&made->context, "/", {}, &made->request, &made->response, [](const ::grpc::Status&) {});
+    return made;
+  }();
+  static_cast<void>(keeper);
+}
+
+}  // namespace
+
 // ---- StateWatch ------------------------------------------------------------------------------------------------------
 
 struct StateWatch::State {
@@ -36,6 +63,7 @@ struct StateWatch::State {
 };
 
 StateWatch::StateWatch() : state_(std::make_unique<State>()) {
+  keep_reaction_threads();
   state_->thread = std::thread([queue = &state_->queue] {
     void* tag = nullptr;
     bool ok = false;

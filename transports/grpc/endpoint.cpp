@@ -5,6 +5,7 @@
 
 #include <grpcpp/server_builder.h>
 
+#include "transports/grpc/built_in_call.hpp"
 #include "transports/grpc/call.hpp"
 #include "transports/grpc/event_stream.hpp"
 
@@ -75,6 +76,9 @@ void Endpoint::shut_down(std::function<void()> done) {
 ::grpc::ServerGenericBidiReactor* Endpoint::CreateReactor(::grpc::GenericCallbackServerContext* context) {
   const std::string& path = context->method();
   if (const ServerMethod* events = paths_->events(path)) return EventStream::start(service_, *events, *context);
+  if (const auto found = built_ins_.find(path); found != built_ins_.end()) {
+    return new BuiltInCall(service_, found->second, *context);
+  }
   CallStatus refusal;
   if (const ServerMethod* method = paths_->find(path, refusal)) return Call::start(service_, *method, *context);
   return new Refusal(refusal);

@@ -9,6 +9,7 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/server.h>
 
+#include "transports/grpc/built_in.hpp"
 #include "transports/grpc/paths.hpp"
 #include "transports/grpc/service.hpp"
 
@@ -17,8 +18,8 @@ namespace ferry::grpc {
 /// A listening gRPC server: gives each call to its reactor.
 class Endpoint final : public ::grpc::CallbackGenericService {
  public:
-  Endpoint(std::shared_ptr<Service> service, std::shared_ptr<const Paths> paths)
-      : service_(std::move(service)), paths_(std::move(paths)) {}
+  Endpoint(std::shared_ptr<Service> service, std::shared_ptr<const Paths> paths, BuiltIns built_ins)
+      : service_(std::move(service)), paths_(std::move(paths)), built_ins_(std::move(built_ins)) {}
   ~Endpoint() override;
 
   /// Nothing, or what was wrong.
@@ -33,6 +34,7 @@ class Endpoint final : public ::grpc::CallbackGenericService {
 
   const std::shared_ptr<Service> service_;
   const std::shared_ptr<const Paths> paths_;
+  const BuiltIns built_ins_;
   std::string address_;
   std::unique_ptr<::grpc::Server> server_;
   std::thread ending_;

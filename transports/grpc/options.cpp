@@ -94,6 +94,8 @@ constexpr Option server_table[] = {
     {"strict", OptionKind::boolean, "false", "refuse to start while a method of the contract has no handler"},
     FERRY_GRPC_CHANNEL_OPTIONS,
     {.name = "credentials", .kind = OptionKind::object, .doc = "listen with TLS", .members = server_credentials},
+    {"health", OptionKind::boolean, "false", "answer grpc.health.v1"},
+    {"reflection", OptionKind::boolean, "false", "tell the contract to tools such as grpcurl (grpc.reflection.v1 and v1alpha)"},
     {"maxConcurrentCalls", OptionKind::integer, "100000", "calls open at a time; one more is refused", 1, most},
 };
 
@@ -212,6 +214,9 @@ ServerSettings server_settings(const spi::ServerEnvironment& environment) {
   settings.channel = channel_options(options);
   settings.channel.emplace("grpc.so_reuseport", 0);   // two services on one port are a mistake
   settings.credentials = read_credentials(options, environment.directory, true);
+  if (options.boolean("reflection") && !options.given("protoPath")) {
+    spi::config_error(options.place("reflection"), "without protoPath", "there is no contract to tell");
+  }
   settings.max_calls = static_cast<std::size_t>(options.integer("maxConcurrentCalls"));
   return settings;
 }

@@ -8,6 +8,7 @@
 
 #include <google/protobuf/compiler/importer.h>
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 
 #include "transports/grpc/base64.hpp"
@@ -236,6 +237,33 @@ const Rpc* Protos::find(std::string_view name) const noexcept {
     }
   }
   return nullptr;
+}
+
+namespace {
+
+void collect(const pb::FileDescriptor& file, std::set<const pb::FileDescriptor*>& seen, std::vector<std::string>& out) {
+  if (!seen.insert(&file).second) return;
+  pb::FileDescriptorProto proto;
+  file.CopyTo(&proto);
+  out.push_back(proto.SerializeAsString());
+  for (int i = 0; i < file.dependency_count(); ++i) collect(*file.dependency(i), seen, out);
+}
+
+std::vector<std::string> with_imports(const pb::FileDescriptor* file) {
+  std::vector<std::string> out;
+  std::set<const pb::FileDescriptor*> seen;
+  if (file != nullptr) collect(*file, seen, out);
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> Protos::file(std::string_view name) const {
+  return with_imports(imported_->importer.pool()->FindFileByName(std::string(name)));
+}
+
+std::vector<std::string> Protos::file_with(std::string_view symbol) const {
+  return with_imports(imported_->importer.pool()->FindFileContainingSymbol(std::string(symbol)));
 }
 
 std::string Protos::list() const {

@@ -45,6 +45,10 @@ class Protos {
   const std::string& files() const noexcept { return files_; }
   /// A method by "MathService/Sum" or "math.MathService/Sum"; null if there is none.
   const Rpc* find(std::string_view name) const noexcept;
+  /// A file and all it imports, as serialized FileDescriptorProtos; empty if it is none of these. Its name, or that of
+  /// anything in it.
+  std::vector<std::string> file(std::string_view name) const;
+  std::vector<std::string> file_with(std::string_view symbol) const;
   /// "math.MathService/Sum, …"
   std::string list() const;
 

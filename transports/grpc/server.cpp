@@ -45,6 +45,7 @@ struct Server::State {
 
   /// Null, with `failure` set, if these handlers and the contract do not go together.
   std::shared_ptr<const Paths> paths(const std::vector<spi::Subscription>& subscriptions, std::optional<Failure>& failure);
+  BuiltIns built_ins() const;
   /// Once: no new calls from now on.
   void shut_down();
   void ended();
@@ -71,6 +72,23 @@ std::shared_ptr<const Paths> Server::State::paths(const std::vector<spi::Subscri
   if (failure) return nullptr;
   for (const std::string& warning : warnings) log(LogLevel::warn, "service " + environment.name, warning);
   return made;
+}
+
+BuiltIns Server::State::built_ins() const {
+  BuiltIns all;
+  if (environment.options.boolean("health")) {
+    std::vector<std::string> names;
+    if (contract) {
+      for (const Rpc& rpc : contract->protos().rpcs()) names.push_back(rpc.service);
+    } else {
+      names.emplace_back("ferry.v1.Envelope");
+    }
+    add_health(names, all);
+  }
+  if (environment.options.boolean("reflection")) {
+    add_reflection(std::shared_ptr<const Protos>(contract, &contract->protos()), all);
+  }
+  return all;
 }
 
 void Server::State::shut_down() {
@@ -108,7 +126,7 @@ void Server::listen(std::vector<spi::Subscription> subscriptions, std::function<
   State& s = *state_;
   std::optional<Failure> failure;
   if (auto paths = s.paths(subscriptions, failure)) {
-    auto endpoint = std::make_unique<Endpoint>(s.service, std::move(paths));
+    auto endpoint = std::make_unique<Endpoint>(s.service, std::move(paths), s.built_ins());
     failure = endpoint->open();
     if (!failure) {
       s.endpoint = std::move(endpoint);
