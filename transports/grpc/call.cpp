@@ -148,7 +148,9 @@ void Call::pump() {
 
 bool Call::writable() const {
   const std::lock_guard lock(mutex_);
-  return over_ || (waiting_bytes_ < high_water_bytes && waiting_.size() < high_water_messages);
+  // A stream whose caller is gone waits until its loop has heard of that: one that never waits would keep the loop from it.
+  if (over_) return abandoned();
+  return waiting_bytes_ < high_water_bytes && waiting_.size() < high_water_messages;
 }
 
 void Call::when_writable(std::function<void()> ready) {
