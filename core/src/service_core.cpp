@@ -36,7 +36,7 @@ void ServiceCore::on_message(spi::DeliveryPtr delivery) {
   counters_.messages.fetch_add(1, std::memory_order_relaxed);
   const RouteEntry* entry = router_.find(delivery->view());
   if (entry == nullptr) return unhandled(delivery);
-  if (delivery->deadline() && *delivery->deadline() <= coarse_now()) {
+  if (delivery->abandoned() || (delivery->deadline() && *delivery->deadline() <= coarse_now())) {
     counters_.expired.fetch_add(1, std::memory_order_relaxed);   // nobody waits any more
     return delivery->settle(spi::Settlement::ack);
   }

@@ -36,7 +36,7 @@ struct ServiceCounters {
   std::atomic<std::uint64_t> messages{0};
   std::atomic<std::uint64_t> failed{0};        ///< handlers that threw
   std::atomic<std::uint64_t> unhandled{0};     ///< no handler for the pattern
-  std::atomic<std::uint64_t> expired{0};       ///< arrived behind their caller's deadline
+  std::atomic<std::uint64_t> expired{0};       ///< arrived behind their caller's deadline or cancel
   std::atomic<std::uint64_t> peer_errors{0};   ///< bytes that were no message, limits passed
 };
 

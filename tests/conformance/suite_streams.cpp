@@ -64,7 +64,7 @@ TEST_CASE("streams under load") {
   world.serve(add_streams);
   const Client client = world.client();
   constexpr int streams = 16;
-  constexpr int items = 5000;
+  constexpr int items = 2000;
   Counter done;
   std::atomic<int> complete{0};
   for (int i = 0; i < streams; ++i) {

@@ -5,10 +5,8 @@
 
 #include <atomic>
 #include <chrono>
-#include <iostream>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "../support/await.hpp"
 #include "../support/broker.hpp"
@@ -18,6 +16,7 @@
 #include "catch.hpp"
 #include "ferry/ferry.hpp"
 #include "kills.hpp"
+#include "ledger.hpp"
 
 using namespace ferry;
 using namespace ferry::test;
@@ -87,59 +86,12 @@ TEST_CASE("rmq with acknowledgements: killed under load, no request is stuck") {
 
 TEST_CASE("rmq: of 100000 confirmed events none is lost when the broker is killed twice") {
   const Quiet quiet;
-  constexpr int messages = 100000;
-  constexpr int emitters = 256;
-  const json options = options_of("ledger", {{"persistent", true}});
-  std::vector<std::atomic<int>> seen(messages);
-  Counter distinct;
+  Ledger ledger;
   Application service(service_config(options_of("ledger"), at_least_once));
-  service.on_event("numbered", [&](int n) {
-    if (seen[static_cast<std::size_t>(n)].fetch_add(1) == 0) distinct.add();
-  });
+  ledger.hear(service);
   service.start();
-  Application emitter(client_config(options));
-  const Client client = emitter.client("C");
-  std::atomic<int> next{0};
-  std::atomic<int> repeated{0};
-  Counter confirmed;
-  Counter over;
-  const auto run = [&]() -> task<void> {
-    asio::steady_timer pause(client.loop().executor());
-    for (int n = next++; n < messages; n = next++) {
-      for (bool done = false; !done;) {
-        try {
-          auto emission = client.emit("numbered", n);
-          done = co_await std::move(emission) == Emitted::confirmed;
-        } catch (const Error&) {
-          ++repeated;   // it may be there all the same: a duplicate
-        }
-        if (done) break;
-        pause.expires_after(5ms);
-        co_await pause.async_wait(asio::use_awaitable);
-      }
-      confirmed.add();
-    }
-  };
-  for (int i = 0; i < emitters; ++i) asio::co_spawn(client.loop().executor(), run, [&](std::exception_ptr) { over.add(); });
-  for (const int when : {messages / 4, messages / 2}) {
-    REQUIRE(confirmed.reaches(when, 120s));
-    broker().kill();
-    broker();
-  }
-  REQUIRE(over.reaches(emitters, 180s));
-  REQUIRE(confirmed.get() == messages);
-  const bool all = distinct.reaches(messages, 120s);
-  int lost = 0;
-  int duplicates = 0;
-  for (const auto& times : seen) {
-    if (times == 0) ++lost;
-    if (times > 1) duplicates += times - 1;
-  }
-  std::cout << "ledger: " << messages << " confirmed, " << lost << " lost, " << duplicates << " duplicates, " << repeated
-            << " emitted again" << std::endl;
-  CHECK(all);
-  CHECK(lost == 0);
-  CHECK(duplicates <= messages / 10);   // what was under way at a kill, not everything
+  Application emitter(client_config(options_of("ledger", {{"persistent", true}})));
+  ledger.keep(emitter.client("C"), broker(), 180s);
 }
 
 TEST_CASE("rmq: a memory alarm blocks who publishes, and lets go of them") {

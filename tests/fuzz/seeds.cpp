@@ -74,6 +74,44 @@ void add_publish(Seeds& seeds, const json& vector) {
   }
 }
 
+std::string number(std::size_t value, int bytes) {
+  std::string text;
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) text += static_cast<char>(value >> static_cast<unsigned>(shift));
+  return text;
+}
+
+std::string short_text(const std::string& text) { return number(text.size(), 1) + text; }
+std::string long_text(const std::string& text) { return number(text.size(), 4) + text; }
+
+/// A message as an AMQP broker delivers it: the method, the properties, the body.
+void add_delivery(Seeds& seeds, const json& vector) {
+  const auto frame = [](int type, const std::string& payload) {
+    return number(static_cast<std::size_t>(type), 1) + number(1, 2) + long_text(payload) + '\xCE';
+  };
+  const json& given = vector["properties"];
+  std::string headers;
+  const json table = given.value("headers", json::object());
+  for (const auto& [name, value] : table.items()) {
+    headers += short_text(name) + 'S' + long_text(value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  std::size_t flags = 0x2000;
+  std::string properties = long_text(headers);
+  const auto add_text = [&](const char* name, std::size_t flag) {
+    if (!given.contains(name)) return;
+    flags |= flag;
+    properties += short_text(given[name].get<std::string>());
+  };
+  if (given.contains("deliveryMode")) flags |= 0x1000, properties += number(given["deliveryMode"].get<std::size_t>(), 1);
+  if (given.contains("priority")) flags |= 0x800, properties += number(given["priority"].get<std::size_t>(), 1);
+  add_text("correlationId", 0x400);
+  add_text("replyTo", 0x200);
+  const auto body = vector["body"].get<std::string>();
+  const std::string method = number(60, 2) + number(60, 2) + short_text("consumer") + number(1, 8) + number(0, 1) +
+                             short_text(vector["exchange"].get<std::string>()) + short_text(vector["routingKey"].get<std::string>());
+  const std::string head = number(60, 2) + number(0, 2) + number(body.size(), 8) + number(flags, 2) + properties;
+  seeds.add({"rmq_frames"}, frame(1, method) + frame(2, head) + frame(3, body));
+}
+
 /// Any text of a vector: frames, envelopes, values, patterns.
 void add_text(Seeds& seeds, const std::string& text) {
   seeds.add({"utf8", "tcp_frames"}, text);
@@ -88,6 +126,9 @@ void add_text(Seeds& seeds, const std::string& text) {
 void add_all(Seeds& seeds, const json& vector) {
   if (vector.is_object() && vector.contains("topic") && vector.contains("payload") && vector["payload"].is_string()) {
     add_publish(seeds, vector);
+  }
+  if (vector.is_object() && vector.contains("routingKey") && vector.contains("properties") && vector.contains("body")) {
+    add_delivery(seeds, vector);
   }
   if (vector.is_string()) add_text(seeds, vector.get<std::string>());
   if (!vector.is_structured()) return;
@@ -115,8 +156,8 @@ int main(int argc, char** argv) {
   }
   const fs::path tests = argv[1];
   Seeds seeds(argv[2]);
-  for (const char* name : {"client-reply-handling", "enhancers", "json-text", "mqtt", "pattern-routes", "redis", "tcp-envelopes",
-                           "tcp-framing", "tcp-server-incoming"}) {
+  for (const char* name : {"client-reply-handling", "enhancers", "json-text", "mqtt", "pattern-routes", "redis", "rmq",
+                           "tcp-envelopes", "tcp-framing", "tcp-server-incoming"}) {
     add_all(seeds, json::parse(read(tests / "vectors" / (std::string(name) + ".json"))));
   }
   for (const fs::path& directory : {tests / "conformance", tests / "../examples/math"}) {

@@ -6,6 +6,7 @@
 #include "ferry_test_paths.hpp"
 #include "support/broker.hpp"
 #include "support/catch.hpp"
+#include "support/certificates.hpp"
 #include "tool_test_support.hpp"
 
 using namespace ferry;
@@ -64,6 +65,33 @@ TEST_CASE("listen, emit and send over a broker") {
   const Finished nobody = ferry_tool({"send", url, "nobody.listens", "1", "--timeout", "10s"});
   CHECK(nobody.code != 0);
   CHECK_FALSE(has(nobody.err, "no reply within"));   // known at once
+}
+
+TEST_CASE("listen and send over TLS, with certificates in the URL") {
+  const std::string name = GENERATE(as<std::string>(), "rmq", "mqtt");
+  if (!has_transport(name)) return;
+  CAPTURE(name);
+  const std::string& certs = certificates();
+  const std::string rabbitmq = ", {tcp_listeners, []}, {ssl_listeners, [{\"127.0.0.1\", ${PORT}}]}, {ssl_options, [{cacertfile, \"" +
+                               certs + "/ca.pem\"}, {certfile, \"" + certs + "/server.pem\"}, {keyfile, \"" + certs +
+                               "/server.key\"}, {verify, verify_peer}, {fail_if_no_peer_cert, true}]}";
+  const std::string mosquitto = "cafile " + certs + "/ca.pem\ncertfile " + certs + "/server.pem\nkeyfile " + certs +
+                                "/server.key\nrequire_certificate true";
+  const Broker broker(broker_of(name), name == "rmq" ? rabbitmq : mosquitto);
+  const std::string place = "localhost:" + std::to_string(broker.port());
+  const std::string base = name == "rmq" ? "amqps://guest:guest@" + place + "?queue=tool&" : "mqtts://" + place + "?";
+  const std::string url = base + "ca=" + certs + "/ca.pem&cert=" + certs + "/client.pem&key=" + certs + "/client.key";
+  Process listener(command({"listen", url, R"({"cmd":"sum"})", "--count", "1"}));
+  listener.line_of_stderr("listening on ");
+  const Finished request = ferry_tool({"send", url, R"({"cmd":"sum"})", "[1,2]"});
+  CHECK(request.err.empty());
+  CHECK(request.code == 0);
+  const Finished run = listener.wait();
+  CHECK(run.code == 0);
+  CHECK(run.out == "{\"pattern\":{\"cmd\":\"sum\"},\"data\":[1,2],\"headers\":{}}\n");
+  const Finished stranger = ferry_tool({"send", base + "ca=" + certs + "/other-ca.pem", R"({"cmd":"sum"})", "[1,2]", "--timeout", "20s"});
+  CHECK(stranger.code == 3);
+  CHECK(has(stranger.err, "certificate"));
 }
 
 TEST_CASE("check over a broker, and without it") {

@@ -4,7 +4,9 @@
 
 #include "../support/await.hpp"
 #include "catch.hpp"
+#include "ferry/detail/handler.hpp"
 #include "ferry/log.hpp"
+#include "serializers/json/json_serializer.hpp"
 
 using namespace ferry;
 using namespace ferry::detail;
@@ -53,6 +55,27 @@ class Broker final : public spi::ServerTransport {
   std::atomic<bool>& up_;
   std::atomic<bool>& silent_;
   const spi::Loop& loop_;
+};
+
+/// A request whose caller is said to wait, or not.
+class Delivery final : public spi::Delivery {
+ public:
+  Delivery(const spi::Loop& loop, const spi::Serializer& serializer, bool awaited, Watched<std::vector<spi::Settlement>>& settled)
+      : spi::Delivery(loop, serializer), settled_(settled) {
+    view_.pattern_form = spi::RequestView::PatternForm::text;
+    view_.pattern = "count";
+    view_.has_id = true;
+    view_.id = "\"1\"";
+    if (!awaited) abandon();
+  }
+  void reply(spi::ReplyKind, std::string&) override {}
+  void settle(spi::Settlement outcome) override {
+    settled_.change([outcome](auto& all) { all.push_back(outcome); });
+  }
+
+ private:
+  void dispose() noexcept override { delete this; }
+  Watched<std::vector<spi::Settlement>>& settled_;
 };
 
 struct World {
@@ -175,4 +198,26 @@ TEST_CASE("service: a drain ends the attempts") {
   CHECK(later.reaches(1));
   CHECK(world.attempts.get() == before);
   CHECK(world.becomes(Status::draining));
+}
+
+TEST_CASE("service: a request that its caller has cancelled already is not handled") {
+  World world(settings_of(false));
+  Counter handled;
+  const auto count = [&] { handled.add(); };
+  world.service.add({Pattern("count"), false, std::make_shared<HandlerFor<decltype(count)>>(count)});
+  CHECK_FALSE(world.listen());
+  const serializers::JsonSerializer serializer;
+  Watched<std::vector<spi::Settlement>> settled;
+  const spi::Loop& loop = *world.runtime.loops().front();
+  const auto arrives = [&](bool awaited) {
+    loop.post([&, awaited] { world.service.on_message(spi::DeliveryPtr(new Delivery(loop, serializer, awaited, settled))); });
+  };
+  arrives(false);
+  REQUIRE(settled.wait([](const auto& all) { return all.size() == 1; }));
+  CHECK(handled.get() == 0);
+  CHECK(world.service.counters().expired == 1);
+  arrives(true);
+  REQUIRE(settled.wait([](const auto& all) { return all.size() == 2; }));
+  CHECK(handled.get() == 1);
+  CHECK(settled.get() == std::vector(2, spi::Settlement::ack));
 }

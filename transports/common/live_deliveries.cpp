@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "ferry/detail/clock.hpp"
+
 namespace ferry::transports {
 
 void LiveDelivery::enlist() { live_->add(*this); }
@@ -12,7 +14,28 @@ void LiveDelivery::dispose() noexcept {
   live->bury(this);
 }
 
-void LiveDeliveries::add(LiveDelivery& delivery) noexcept {
+// --- EarlyCancels ---------------------------------------------------------------------------------------------------
+
+void EarlyCancels::add(std::string_view id, Time now) {
+  if (id.size() > longest_id || contains(id, now)) return;
+  if (in_order_.size() == most) forget_oldest();
+  ids_.insert(in_order_.emplace_back(Cancel{std::string(id), now + lifetime}).id);
+}
+
+bool EarlyCancels::contains(std::string_view id, Time now) {
+  while (!in_order_.empty() && in_order_.front().forgotten <= now) forget_oldest();
+  return !ids_.empty() && ids_.contains(id);
+}
+
+void EarlyCancels::forget_oldest() {
+  ids_.erase(in_order_.front().id);
+  in_order_.pop_front();
+}
+
+// --- LiveDeliveries -------------------------------------------------------------------------------------------------
+
+void LiveDeliveries::add(LiveDelivery& delivery) {
+  if (early_.contains(delivery.view().id, detail::coarse_now())) return delivery.give_up();
   delivery.next_ = first_;
   if (first_ != nullptr) first_->previous_ = &delivery;
   first_ = &delivery;
@@ -26,11 +49,19 @@ void LiveDeliveries::remove(LiveDelivery& delivery) noexcept {
 }
 
 /// Cancels are rare, and the list is no longer than the handlers that run.
+LiveDelivery* LiveDeliveries::find(std::string_view id) const noexcept {
+  LiveDelivery* each = first_;
+  while (each != nullptr && each->view().id != id) each = each->next_;
+  return each;
+}
+
+/// Overlapping subscriptions may bring one request more than once.
 void LiveDeliveries::give_up(std::string_view id) {
-  for (LiveDelivery* each = first_; each != nullptr; each = each->next_) {
-    if (each->view().id != id) continue;
-    remove(*each);
-    return each->give_up();   // may end it
+  LiveDelivery* delivery = find(id);
+  if (delivery == nullptr) return early_.add(id, detail::coarse_now());
+  for (; delivery != nullptr; delivery = find(id)) {
+    remove(*delivery);
+    delivery->give_up();   // may end it, and others
   }
 }
 
@@ -43,7 +74,7 @@ void LiveDeliveries::close() noexcept {
 }
 
 void LiveDeliveries::bury(LiveDelivery* delivery) noexcept {
-  if (!closed_.load(std::memory_order_acquire) && loop_.in_loop()) {
+  if (!closed() && loop_.in_loop()) {
     remove(*delivery);
     delete delivery;
     return;

@@ -13,8 +13,7 @@ using namespace std::chrono_literals;
 Connection::Connection(const spi::Loop& loop, std::shared_ptr<const Access> access, std::unique_ptr<net::Wire> wire,
                        std::string name)
     : Link(loop, std::move(wire), {access->max_send_bytes, access->high_water_bytes}, std::move(name)),
-      access_(std::move(access)),
-      timer_(loop.executor()) {}
+      access_(std::move(access)) {}
 
 Connection::~Connection() = default;
 
@@ -23,17 +22,6 @@ std::size_t Connection::max_packet_bytes() const noexcept {
 }
 
 // --- the start ------------------------------------------------------------------------------------------------------
-
-void Connection::start(std::chrono::milliseconds limit, std::function<void(const Failure*)> ready) {
-  ready_ = std::move(ready);
-  timer_->expires_after(limit);
-  timer_->async_wait([self = self()](const std::error_code& cancelled) {
-    if (cancelled || self->gone() || !self->ready_) return;
-    self->destroy(Failure(std::error_code(ETIMEDOUT, std::system_category()), "the server did not accept the connection in time",
-                          Fate::not_sent));
-  });
-  open();
-}
 
 void Connection::on_open() {
   std::string packet;
@@ -53,12 +41,7 @@ void Connection::take_connack(const Packet& packet) {
   grant_ = std::move(*grant);
   accepted_ = true;
   hold(true);   // what a session has kept comes at once: until somebody is there
-  timer_->cancel();
-  ready(nullptr);
-}
-
-void Connection::ready(const Failure* failure) {
-  if (ready_) std::exchange(ready_, nullptr)(failure);
+  started();
 }
 
 void Connection::begin(ConnectionUser& user) {
@@ -158,30 +141,20 @@ void Connection::tick() {
 
 void Connection::wait() {
   heard_ = held();   // a hold that ends until the next tick leaves too little time
-  timer_->expires_after(tick_);
-  timer_->async_wait([self = self()](const std::error_code& cancelled) {
-    if (!cancelled && !self->gone() && !self->closed_) self->tick();
+  after(tick_, [this] {
+    if (!ending()) tick();
   });
 }
 
 void Connection::close(std::chrono::milliseconds limit, std::function<void()> done) {
   user_ = nullptr;
-  if (gone()) return loop().post(std::move(done));
-  closed_ = std::move(done);
-  std::string farewell;
-  append_disconnect(farewell);
-  out().append(farewell);
-  timer_->expires_after(std::min<std::chrono::milliseconds>(limit, 24h));
-  timer_->async_wait([self = self()](const std::error_code& cancelled) {
-    if (!cancelled && !self->gone()) self->destroy(Failure(errc::closed, "closed"));
-  });
-  finish();
-}
-
-void Connection::drop() {
-  user_ = nullptr;
-  ready_ = nullptr;
-  destroy(Failure(errc::closed, "closed"));
+  if (!gone()) {
+    std::string farewell;
+    append_disconnect(farewell);
+    out().append(farewell);
+  }
+  end_within(limit, std::move(done));
+  if (!gone()) finish();
 }
 
 void Connection::on_relieved() {
@@ -192,11 +165,8 @@ void Connection::on_flushed() {
   if (user_ != nullptr) user_->on_flushed();
 }
 
-void Connection::on_end(const Failure& why) {
-  timer_.reset();
-  if (ready_) ready(&why);
-  else if (user_ != nullptr) std::exchange(user_, nullptr)->on_gone(why);
-  if (closed_) loop().post(std::exchange(closed_, nullptr));
+void Connection::on_gone(const Failure& why) {
+  if (user_ != nullptr) std::exchange(user_, nullptr)->on_gone(why);
 }
 
 }  // namespace ferry::mqtt

@@ -6,11 +6,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-
-#include <asio/steady_timer.hpp>
 
 #include "transports/common/net/link.hpp"
 #include "transports/mqtt/options.hpp"
@@ -35,21 +32,17 @@ class ConnectionUser {
   ~ConnectionUser() = default;
 };
 
+/// A drop is no farewell: the server publishes the will.
 /// Threads: see net::Link.
 class Connection final : public net::Link {
  public:
   Connection(const spi::Loop& loop, std::shared_ptr<const Access> access, std::unique_ptr<net::Wire> wire, std::string name);
   ~Connection() override;
 
-  /// TLS, CONNECT and CONNACK, within `limit`; then `ready` is called, with what went wrong or with null. A connection that
-  /// failed is gone; one that is ready takes nothing in before it has a user.
-  void start(std::chrono::milliseconds limit, std::function<void(const Failure*)> ready);
   /// What the server said with CONNACK.
   const Grant& grant() const noexcept { return grant_; }
-  /// From here on packets come to `user`, and the server is pinged.
+  /// From here on packets come to `user`, and the server is pinged. Until then nothing is taken in.
   void begin(ConnectionUser& user);
-  /// Ends it now, without a call. The server sees no farewell, and publishes the will.
-  void drop();
   /// Says farewell after what is queued, and waits for the server to end the connection, for at most `limit`. `done` is
   /// called once, later; the user hears nothing more.
   void close(std::chrono::milliseconds limit, std::function<void()> done);
@@ -58,29 +51,23 @@ class Connection final : public net::Link {
   std::size_t max_packet_bytes() const noexcept;
 
  private:
-  std::shared_ptr<Connection> self() { return std::static_pointer_cast<Connection>(shared_from_this()); }
-
   void on_open() override;
   std::size_t take(std::string_view unread, std::size_t& expected) override;
   void on_relieved() override;
   void on_flushed() override;
-  void on_end(const Failure& why) override;
+  void on_gone(const Failure& why) override;
 
   void take(const Packet& packet);
   void take_connack(const Packet& packet);
   void take_publish(const Packet& packet);
   void take_disconnect(const Packet& packet);
   void broken(std::string_view what);
-  void ready(const Failure* failure);
   void tick();
   void wait();
 
   const std::shared_ptr<const Access> access_;
   ConnectionUser* user_ = nullptr;
   Grant grant_;
-  std::optional<asio::steady_timer> timer_;   // of the start, then of the pings, then of the end
-  std::function<void(const Failure*)> ready_;
-  std::function<void()> closed_;
   bool accepted_ = false;                     // CONNACK has come
   std::chrono::milliseconds tick_{};
   bool heard_ = false;                        // since the last tick

@@ -9,7 +9,7 @@ namespace ferry::redis {
 
 RedisDelivery::RedisDelivery(std::shared_ptr<Service> service, net::ChunkPtr memory, std::string_view channel,
                              std::string_view reply_channel, EntryName entry)
-    : Delivery(service->loop(), service->serializer()),
+    : LiveDelivery(service->live(), service->loop(), service->serializer()),
       service_(std::move(service)),
       memory_(std::move(memory)),
       channel_(channel),
@@ -23,18 +23,12 @@ Headers RedisDelivery::headers() const {
 }
 
 void RedisDelivery::reply(spi::ReplyKind kind, std::string& payload) {
-  if (kind != spi::ReplyKind::item) finished_.store(true, std::memory_order_release);
+  if (kind != spi::ReplyKind::item) finished();
   if (expects_reply()) service_->reply(*this, kind, payload);
 }
 
 void RedisDelivery::settle(spi::Settlement outcome) { service_->settle(*this, outcome); }
 bool RedisDelivery::writable() const { return service_->writable(); }
 void RedisDelivery::when_writable(std::function<void()> ready) { service_->when_writable(std::move(ready)); }
-
-void RedisDelivery::dispose() noexcept {
-  finished_.store(true, std::memory_order_release);
-  const std::shared_ptr<Service> service = std::move(service_);
-  service->bury(this);
-}
 
 }  // namespace ferry::redis

@@ -10,7 +10,7 @@
 
 #include "ferry/contexts/redis_context.hpp"
 #include "ferry/detail/pool.hpp"
-#include "ferry/spi/delivery.hpp"
+#include "transports/common/live_deliveries.hpp"
 #include "transports/common/net/buffers.hpp"
 
 namespace ferry::redis {
@@ -27,7 +27,7 @@ struct EntryName {
 /// A message and the service it came to. Its views point into the chunk that it holds.
 ///
 /// Lifetime: counted; made and destroyed on the service's loop, wherever the last pointer goes.
-class RedisDelivery final : public spi::Delivery, public RedisContext, public detail::Pooled {
+class RedisDelivery final : public transports::LiveDelivery, public RedisContext, public detail::Pooled {
  public:
   /// `channel`: where it came from. `reply_channel`: where its replies go; empty: `<channel>.reply`.
   RedisDelivery(std::shared_ptr<Service> service, net::ChunkPtr memory, std::string_view channel,
@@ -49,11 +49,6 @@ class RedisDelivery final : public spi::Delivery, public RedisContext, public de
   spi::RequestView& received() noexcept { return view_; }
   std::string& scratch() noexcept { return scratch_; }
   void set_deadline(std::chrono::steady_clock::time_point when) noexcept { deadline_ = when; }
-  bool stoppable() const noexcept { return !finished_.load(std::memory_order_acquire) && !abandoned(); }
-  /// Tells the handler that nobody waits for it, unless it is done.
-  void give_up() {
-    if (stoppable()) abandon();
-  }
   std::string_view reply_channel() const noexcept { return reply_channel_; }
   std::string_view channel_view() const noexcept { return channel_; }
   const EntryName& entry() const noexcept { return entry_; }
@@ -62,19 +57,13 @@ class RedisDelivery final : public spi::Delivery, public RedisContext, public de
   bool reply_lost() const noexcept { return reply_lost_.load(std::memory_order_acquire); }
 
  private:
-  friend class Service;
-  void dispose() noexcept override;
-
-  std::shared_ptr<Service> service_;
+  const std::shared_ptr<Service> service_;
   net::ChunkPtr memory_;
   std::string_view channel_;
   std::string_view reply_channel_;
   EntryName entry_;
   std::string scratch_;                    // of a body that is no message as it came
-  std::atomic<bool> finished_{false};      // the last reply was made, or the last pointer is gone
   std::atomic<bool> reply_lost_{false};
-  bool listed_ = false;                    // a cancel can find it
-  RedisDelivery* grave_ = nullptr;         // the next one whose last pointer went on another thread
 };
 
 }  // namespace ferry::redis

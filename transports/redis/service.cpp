@@ -24,11 +24,10 @@ Service::Service(const spi::ServerEnvironment& environment, spi::ServerSink& sin
       settings_(std::move(settings)),
       access_(std::make_shared<const Access>(settings_.access)),
       connection_count_(connections),
-      extensions_(environment.extensions) {}
+      extensions_(environment.extensions),
+      live_(std::make_shared<transports::LiveDeliveries>(*environment.loop)) {}
 
-Service::~Service() {
-  while (graves_ != nullptr) delete std::exchange(graves_, graves_->grave_);
-}
+Service::~Service() = default;
 
 // --- connections ----------------------------------------------------------------------------------------------------
 
@@ -50,6 +49,7 @@ void Service::listen(std::vector<spi::Subscription> subscriptions, Done done) {
           const std::lock_guard lock(mutex_);
           shared_commands_ = connections_.front();
         }
+        connections_.front()->expect_from_afar(replied);
         endpoint_ = connections_.front()->name();
         on_connections();
       });
@@ -136,6 +136,7 @@ void Service::shut() {
   silent_.store(true, std::memory_order_release);
   done_ = nullptr;
   drop_connections();
+  live_->close();
 }
 
 void Service::report(const Failure& failure) const {
@@ -145,17 +146,11 @@ void Service::report(const Failure& failure) const {
 // --- messages -------------------------------------------------------------------------------------------------------
 
 void Service::deliver(spi::DeliveryPtr owner, RedisDelivery& delivery, bool from_ferry) {
-  current_ = nullptr;
   if (delivery.expects_reply() && extensions_) {
-    if (from_ferry) current_ = &delivery;
+    if (from_ferry) delivery.enlist();
     else if (!delivery.view().headers.empty()) meet(delivery);
   }
   if (!silent_.load(std::memory_order_relaxed)) sink_.on_message(std::move(owner));
-  owner = {};
-  if (current_ == nullptr) return;
-  current_->listed_ = true;
-  by_id_.emplace(current_->view().id, current_);
-  current_ = nullptr;
 }
 
 /// A request that carries one of our headers comes from a ferry peer, who may cancel it.
@@ -165,9 +160,9 @@ void Service::meet(RedisDelivery& delivery) {
   notice.read(serializer_, raw);
   if (notice.value() != extension::TimeoutNotice::none) {
     delivery.set_deadline(std::chrono::steady_clock::now() + notice.value());
-    current_ = &delivery;
+    delivery.enlist();
   } else if (extension::find_header(serializer_, raw, extension::timeout_header)) {
-    current_ = &delivery;   // it waits for ever
+    delivery.enlist();   // its caller waits for ever
   } else if (extension::find_header(serializer_, raw, extension::peer_header)) {
     std::string nothing;
     std::string head;
@@ -176,58 +171,15 @@ void Service::meet(RedisDelivery& delivery) {
     publish(delivery.reply_channel().empty() ? std::string(delivery.channel_view()) + ".reply"
                                              : std::string(delivery.reply_channel()),
             head, nothing, tail);
-    current_ = &delivery;
+    delivery.enlist();
   }
 }
 
 bool Service::take_cancel(std::string_view channel, std::string_view body) {
   if (!extensions_ || channel != extension::cancel_pattern) return false;
   spi::RequestView view;
-  if (serializer_.read_request(body, view) != nullptr || !view.has_payload) return true;
-  // Anew each time, because a handler that stops may take messages out of the list.
-  const auto next = [&]() -> RedisDelivery* {
-    const auto [first, last] = by_id_.equal_range(view.payload);
-    const auto at = std::find_if(first, last, [](const auto& entry) { return entry.second->stoppable(); });
-    return at == last ? nullptr : at->second;
-  };
-  while (RedisDelivery* delivery = next()) delivery->give_up();
+  if (serializer_.read_request(body, view) == nullptr && view.has_payload) live_->give_up(view.payload);
   return true;
-}
-
-void Service::remove(RedisDelivery* delivery) noexcept {
-  if (delivery == current_) current_ = nullptr;
-  if (!std::exchange(delivery->listed_, false)) return;
-  const auto [first, last] = by_id_.equal_range(delivery->view().id);
-  const auto at = std::find_if(first, last, [&](const auto& entry) { return entry.second == delivery; });
-  if (at != last) by_id_.erase(at);
-}
-
-void Service::bury(RedisDelivery* delivery) noexcept {
-  if (loop_.in_loop()) {
-    remove(delivery);
-    delete delivery;
-    return;
-  }
-  // The loop may be looking at its lists: let it do this.
-  const std::lock_guard lock(mutex_);
-  delivery->grave_ = std::exchange(graves_, delivery);
-  if (std::exchange(burial_posted_, true)) return;
-  loop_.post([self = shared_from_this()] { self->bury_the_rest(); });
-}
-
-void Service::bury_the_rest() {
-  RedisDelivery* graves = nullptr;
-  {
-    const std::lock_guard lock(mutex_);
-    burial_posted_ = false;
-    graves = std::exchange(graves_, nullptr);
-  }
-  while (graves != nullptr) {
-    RedisDelivery* next = graves->grave_;
-    remove(graves);
-    delete graves;
-    graves = next;
-  }
 }
 
 // --- replies --------------------------------------------------------------------------------------------------------
@@ -263,7 +215,7 @@ void Service::reply(RedisDelivery& delivery, spi::ReplyKind kind, std::string& p
   std::string command;
   write(head, tail, command);
   command += head;
-  if (!connection || !connection->send_from_afar(command, body, tail, {replied, 0})) delivery.lose_reply();
+  if (!connection || !connection->send_from_afar(command, body, tail)) delivery.lose_reply();
 }
 
 bool Service::publish(std::string_view channel, std::string_view head, std::string& payload, std::string_view tail) {

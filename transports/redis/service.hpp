@@ -10,7 +10,6 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "ferry/spi/transport.hpp"
@@ -22,7 +21,7 @@ namespace ferry::redis {
 
 /// Lifetime: shared by its server and by the messages it brought; it outlives its connections, so that a reply made after
 ///           a loss goes out on the next one.
-/// Threads:  `reply`, `settle`, `writable`, `when_writable` and `bury` any; the rest on its loop.
+/// Threads:  `reply`, `settle`, `writable` and `when_writable` any; the rest on its loop.
 class Service : public std::enable_shared_from_this<Service>, protected ConnectionUser {
  public:
   using Done = std::function<void(const Failure*)>;
@@ -37,6 +36,7 @@ class Service : public std::enable_shared_from_this<Service>, protected Connecti
   const spi::Loop& loop() const noexcept { return loop_; }
   const spi::Serializer& serializer() const noexcept { return serializer_; }
   const ServerSettings& settings() const noexcept { return settings_; }
+  const std::shared_ptr<transports::LiveDeliveries>& live() const noexcept { return live_; }
 
   void listen(std::vector<spi::Subscription> subscriptions, Done done);
   void hold(bool held);
@@ -53,8 +53,6 @@ class Service : public std::enable_shared_from_this<Service>, protected Connecti
   virtual void settle(RedisDelivery&, spi::Settlement) {}
   bool writable() const;
   void when_writable(std::function<void()> ready);
-  /// Ends a delivery that nobody points to any more.
-  void bury(RedisDelivery* delivery) noexcept;
 
  protected:
   /// What the commands of a service are for.
@@ -94,8 +92,6 @@ class Service : public std::enable_shared_from_this<Service>, protected Connecti
   void lost(const Failure& why);
   void meet(RedisDelivery& delivery);
   bool publish(std::string_view channel, std::string_view head, std::string& payload, std::string_view tail);
-  void remove(RedisDelivery* delivery) noexcept;
-  void bury_the_rest();
   void wake_writers();
   std::shared_ptr<Connection> any_thread_commands() const;
 
@@ -106,6 +102,7 @@ class Service : public std::enable_shared_from_this<Service>, protected Connecti
   const std::shared_ptr<const Access> access_;
   const std::size_t connection_count_;
   const bool extensions_;
+  const std::shared_ptr<transports::LiveDeliveries> live_;
   std::atomic<bool> silent_{false};
 
   std::vector<spi::Subscription> subscriptions_;
@@ -122,13 +119,9 @@ class Service : public std::enable_shared_from_this<Service>, protected Connecti
   std::string tail_;
   std::string command_;
   std::vector<std::function<void()>> writers_;
-  RedisDelivery* current_ = nullptr;       // being dispatched; null again if it ended meanwhile
-  std::unordered_multimap<std::string_view, RedisDelivery*> by_id_;   // of ferry peers: what outlived its dispatch
 
   mutable std::mutex mutex_;               // guards what other threads use:
   std::shared_ptr<Connection> shared_commands_;
-  RedisDelivery* graves_ = nullptr;
-  bool burial_posted_ = false;
 };
 
 }  // namespace ferry::redis

@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <asio/error.hpp>
-
-#include "transports/common/net/error.hpp"
 #include "transports/rmq/error.hpp"
 
 namespace ferry::rmq {
@@ -20,98 +17,33 @@ constexpr std::size_t pool_page = 4096;
 
 Connection::Connection(const spi::Loop& loop, std::shared_ptr<const Access> access, const Target& target,
                        std::unique_ptr<net::Wire> wire)
-    : loop_(loop),
-      access_(std::move(access)),
-      target_(target),
-      wire_(std::move(wire)),
-      timer_(loop.executor()),
-      end_timer_(loop.executor()),
-      writer_(access_->high_water_bytes) {
+    : Link(loop, std::move(wire), {0, access->high_water_bytes}, target.name), access_(std::move(access)), target_(target) {
   init_amqp_pool(&pool_, pool_page);
 }
 
 Connection::~Connection() { empty_amqp_pool(&pool_); }
 
-// --- start ----------------------------------------------------------------------------------------------------------
-
-void Connection::start(std::chrono::milliseconds limit, std::function<void(const Failure*)> ready) {
-  ready_ = std::move(ready);
-  timer_->expires_after(limit);
-  timer_->async_wait([self = shared_from_this()](const std::error_code& cancelled) {
-    if (cancelled || self->gone_ || !self->ready_) return;
-    self->destroy(Failure(std::error_code(ETIMEDOUT, std::system_category()), "the log-in took too long", Fate::not_sent));
-  });
-  ++pending_;
-  wire_->async_handshake(shared_from_this());
-}
-
-void Connection::on_handshake(const std::error_code& error, std::string_view detail) {
-  --pending_;
-  if (gone_) return release();
-  if (error) {
-    return destroy(Failure(net::plain(error), std::string("TLS handshake failed: ").append(detail), Fate::not_sent));
-  }
-  open_ = true;
+void Connection::on_open() {
   out().append(protocol_header);
-  flush();
-  if (!gone_) read_more();
-}
-
-void Connection::ready(const Failure* failure) {
-  timer_->cancel();
-  if (failure == nullptr && beat_interval_ > 0ms) beat();
-  if (ready_) std::exchange(ready_, nullptr)(failure);
+  appended();
 }
 
 // --- reading --------------------------------------------------------------------------------------------------------
 
-void Connection::read_more() {
-  if (reading_ || gone_ || held_) return;
-  reading_ = true;
-  ++pending_;
-  wire_->async_read(in_.prepare(needed_), shared_from_this());
-}
-
-void Connection::on_read(const std::error_code& error, std::size_t bytes) {
-  reading_ = false;
-  --pending_;
-  if (gone_) return release();
-  if (error) {
-    const bool ended = error == asio::error::eof;
-    const std::string why = ended ? "the broker ended the connection" : net::reason(error);
-    return destroy(Failure(ended ? make_error_code(errc::connection_lost) : net::plain(error), "Connection closed: " + why));
-  }
+std::size_t Connection::take(std::string_view unread, std::size_t& expected) {
   heard_ = true;
-  in_.commit(bytes);
-  process();
-  read_more();
-}
-
-/// Hands on frames until there are no more, or until somebody holds us; then sends what that produced.
-void Connection::process() {
-  const std::shared_ptr<Connection> alive = shared_from_this();
-  in_batch_ = true;
-  while (!gone_ && !held_) {
-    std::string_view rest = in_.unread();
-    const std::size_t before = rest.size();
-    Frame frame;
-    const FrameStep step = read_frame(rest, frame_max_, frame, needed_);
-    if (step == FrameStep::more) break;
-    if (step == FrameStep::broken) {
-      broken(in_.unread().starts_with("AMQP") ? "speaks another version of AMQP" : "sent what is no frame");
-      break;
-    }
-    const bool good = take(frame);
-    recycle_amqp_pool(&pool_);
-    if (gone_) break;
-    if (!good) {
-      broken("sent a frame that makes no sense here");
-      break;
-    }
-    in_.consume(before - rest.size());
+  std::string_view rest = unread;
+  Frame frame;
+  const FrameStep step = read_frame(rest, frame_max_, frame, expected);
+  if (step == FrameStep::more) return 0;
+  if (step == FrameStep::broken) {
+    broken(unread.starts_with("AMQP") ? "speaks another version of AMQP" : "sent what is no frame");
+    return 0;
   }
-  in_batch_ = false;
-  if (!gone_) flush();
+  const bool good = take(frame);
+  recycle_amqp_pool(&pool_);
+  if (!good && !gone()) broken("sent a frame that makes no sense here");
+  return gone() ? 0 : unread.size() - rest.size();
 }
 
 void Connection::broken(std::string_view what) {
@@ -138,7 +70,7 @@ bool Connection::take_method(const Frame& frame) {
   if (!reader.idle()) return false;
   switch (method.id) {
     case AMQP_BASIC_DELIVER_METHOD:
-    case AMQP_BASIC_RETURN_METHOD: reader.begin(method, in_.chunk()); return true;
+    case AMQP_BASIC_RETURN_METHOD: reader.begin(method, memory()); return true;
     case AMQP_CHANNEL_CLOSE_METHOD: {
       const auto& close = method.as<amqp_channel_close_t>();
       const Failure why = refusal("the broker closed the channel", close.reply_code, text_of(close.reply_text));
@@ -156,7 +88,7 @@ void Connection::take_connection_method(const Method& method) {
   switch (method.id) {
     case AMQP_CONNECTION_CLOSE_METHOD: {
       const auto& close = method.as<amqp_connection_close_t>();
-      const Failure why = refusal(ready_ ? "the broker refused the connection" : "the broker closed the connection",
+      const Failure why = refusal(starting() ? "the broker refused the connection" : "the broker closed the connection",
                                   close.reply_code, text_of(close.reply_text));
       send(0, AMQP_CONNECTION_CLOSE_OK_METHOD, amqp_connection_close_ok_t{});
       write_now();
@@ -172,14 +104,14 @@ void Connection::take_connection_method(const Method& method) {
       if (user_ != nullptr) user_->on_blocked(*this, false, {});
       return;
     default:
-      if (ready_) take_handshake(method);
+      if (starting()) take_handshake(method);
   }
 }
 
 bool Connection::take_content_part(const Frame& frame) {
   if (frame.channel == 0) return false;
   ContentReader& reader = contents_[frame.channel];
-  switch (reader.take(frame, in_.chunk(), access_->max_message_bytes)) {
+  switch (reader.take(frame, memory(), access_->max_message_bytes)) {
     case ContentReader::Step::more: return true;
     case ContentReader::Step::broken: return false;
     case ContentReader::Step::too_large:
@@ -194,20 +126,10 @@ bool Connection::take_content_part(const Frame& frame) {
   return true;
 }
 
-void Connection::hold(bool held) {
-  if (std::exchange(held_, held) == held || held) return;
-  // Not from inside the call: whoever lifted the hold may be in the middle of a batch.
-  loop_.post([self = shared_from_this()] {
-    if (self->gone_ || self->held_ || self->in_batch_) return;
-    self->process();
-    self->read_more();
-  });
-}
-
 // --- writing --------------------------------------------------------------------------------------------------------
 
 bool Connection::send_method(std::uint16_t channel, amqp_method_number_t id, void* decoded) {
-  if (gone_) return true;
+  if (gone()) return true;
   frames_.clear();
   if (!append_method(frames_, channel, id, decoded)) return false;
   out().append(frames_);
@@ -217,7 +139,7 @@ bool Connection::send_method(std::uint16_t channel, amqp_method_number_t id, voi
 
 bool Connection::publish(std::uint16_t channel, const Publication& message, std::string_view head, std::string& payload,
                          std::string_view tail, Failure& failure) {
-  if (gone_) return failure = Failure(errc::connection_lost, "the connection is gone", Fate::not_sent), false;
+  if (gone()) return failure = Failure(errc::connection_lost, "the connection is gone", Fate::not_sent), false;
   const std::size_t body = head.size() + payload.size() + tail.size();
   if (body > access_->max_message_bytes) {
     failure = Failure(RmqError::message_too_large, std::to_string(body) + " bytes are more than maxMessageSize (" +
@@ -264,63 +186,11 @@ bool Connection::publish(std::uint16_t channel, const Publication& message, std:
   return true;
 }
 
-void Connection::appended() {
-  if (writer_.appended()) {
-    write_now();
-    judge_congestion();
-  }
-  if (!in_batch_ && !flush_posted_) post_flush();
-}
-
-void Connection::post_flush() {
-  if (std::exchange(flush_posted_, true)) return;
-  loop_.post([self = shared_from_this()] {
-    self->flush_posted_ = false;
-    self->flush();
-  });
-}
-
-void Connection::write_now() {
-  if (!open_ || gone_) return;
-  if (!writer_.write(*wire_)) return;
-  ++pending_;
-  wire_->wait_writable(shared_from_this());
-}
-
-void Connection::on_writable(const std::error_code&) {
-  writer_.unblock();
-  --pending_;
-  if (gone_) return release();
-  flush();   // an error shows in the next write
-}
-
-void Connection::flush() {
-  if (gone_) return;
-  const std::shared_ptr<Connection> alive = shared_from_this();
-  write_now();
-  // What the broker said before it hung up is still to be read: that says more than a broken pipe.
-  const std::error_code error = writer_.error();
-  if (error && (held_ || error.value() != EPIPE)) {
-    return destroy(Failure(error, "Connection closed: " + net::reason(error)));
-  }
-  judge_congestion();
-}
-
-void Connection::judge_congestion() {
-  const bool was = congested();
-  writer_.judge_congestion();
-  if (!was || congested()) return;
-  // Not from inside a call of core's.
-  loop_.post([self = shared_from_this()] {
-    if (!self->gone_ && !self->congested() && self->user_ != nullptr) self->user_->on_relieved(*self);
-  });
-}
-
 // --- life -----------------------------------------------------------------------------------------------------------
 
 /// Twice in each interval. While somebody holds us the broker may have beaten all the same.
 void Connection::beat() {
-  silences_ = heard_ || held_ ? 0 : silences_ + 1;
+  silences_ = heard_ || held() ? 0 : silences_ + 1;
   if (silences_ > most_silences) {
     return destroy(Failure(RmqError::silent, "Connection closed: " + name() + " was silent for " +
                                                  std::to_string(beat_interval_.count() * most_silences) + " ms (heartbeat)"));
@@ -331,59 +201,32 @@ void Connection::beat() {
     append_heartbeat(frame);
     out().append(frame);
     flush();
-    if (gone_) return;
+    if (gone()) return;
   }
   written_ = out().sent();
-  timer_->expires_after(beat_interval_);
-  timer_->async_wait([self = shared_from_this()](const std::error_code& cancelled) {
-    if (!cancelled && !self->gone_) self->beat();
-  });
+  after(beat_interval_, [this] { beat(); });
 }
 
 void Connection::close(std::chrono::milliseconds limit, std::function<void()> done) {
-  if (gone_) return loop_.post(std::move(done));
   user_ = nullptr;
-  closed_ = std::move(done);
-  end_timer_->expires_after(std::min<std::chrono::milliseconds>(limit, 24h));
-  end_timer_->async_wait([self = shared_from_this()](const std::error_code& cancelled) {
-    if (!cancelled) self->destroy(Failure(errc::closed, "closed"));
-  });
-  hold(false);
   // It comes after all that was published, and its answer when all of that was taken.
   send(0, AMQP_CONNECTION_CLOSE_METHOD, amqp_connection_close_t{200, bytes_of("closed by ferry"), 0, 0});
+  end_within(limit, std::move(done));
 }
 
-void Connection::drop() {
-  user_ = nullptr;
-  ready_ = nullptr;
-  destroy(Failure(errc::closed, "closed"));
+void Connection::on_relieved() {
+  if (user_ != nullptr) user_->on_relieved(*this);
 }
 
-void Connection::destroy(Failure why) {
-  if (std::exchange(gone_, true)) return;
-  const std::shared_ptr<Connection> alive = shared_from_this();
-  open_ = false;
-  timer_->cancel();
-  end_timer_->cancel();
-  wire_->close();
-  writer_.clear();
-  release();
-  if (ready_) ready(&why);
-  else if (user_ != nullptr) std::exchange(user_, nullptr)->on_gone(*this, why);
-  if (closed_) loop_.post(std::exchange(closed_, nullptr));
-}
-
-/// Others may hold this longer than the loop's context lasts: what hangs on it must not stay.
-void Connection::release() {
-  if (!gone_ || pending_ != 0) return;
-  // Later, because the caller may be the wire.
-  loop_.post([self = shared_from_this()] {
-    self->wire_.reset();
-    self->timer_.reset();
-    self->end_timer_.reset();
-    self->in_.clear();
+void Connection::on_end() {
+  // Later, because the caller may be one of its messages.
+  loop().post([self = std::static_pointer_cast<Connection>(shared_from_this())] {
     for (ContentReader& reader : self->contents_) reader.reset();
   });
+}
+
+void Connection::on_gone(const Failure& why) {
+  if (user_ != nullptr) std::exchange(user_, nullptr)->on_gone(*this, why);
 }
 
 }  // namespace ferry::rmq

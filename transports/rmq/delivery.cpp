@@ -13,7 +13,7 @@ namespace ferry::rmq {
 using Form = spi::RequestView::PatternForm;
 
 RmqDelivery::RmqDelivery(std::shared_ptr<Service> service, Content content, std::uint64_t connection)
-    : Delivery(service->loop(), service->serializer()),
+    : LiveDelivery(service->live(), service->loop(), service->serializer()),
       service_(std::move(service)),
       content_(std::move(content)),
       connection_(connection) {}
@@ -29,7 +29,7 @@ Headers RmqDelivery::headers() const {
 }
 
 void RmqDelivery::reply(spi::ReplyKind kind, std::string& payload) {
-  if (kind != spi::ReplyKind::item) finished_.store(true, std::memory_order_release);
+  if (kind != spi::ReplyKind::item) finished();
   if (expects_reply()) service_->reply(*this, kind, payload);
 }
 
@@ -90,12 +90,6 @@ void RmqDelivery::nack(bool requeue) {
   if (!settled_now()) return;
   if (requeue) service_->give_back(*this);
   else service_->settle(*this, spi::Settlement::reject);
-}
-
-void RmqDelivery::dispose() noexcept {
-  finished_.store(true, std::memory_order_release);
-  const std::shared_ptr<Service> service = std::move(service_);
-  service->bury(this);
 }
 
 }  // namespace ferry::rmq

@@ -11,7 +11,7 @@
 
 #include "ferry/contexts/rmq_context.hpp"
 #include "ferry/detail/pool.hpp"
-#include "ferry/spi/delivery.hpp"
+#include "transports/common/live_deliveries.hpp"
 #include "transports/rmq/content.hpp"
 
 namespace ferry::rmq {
@@ -21,7 +21,7 @@ class Service;
 /// A message and the service it came to. Its views point into the memory that `content_` holds.
 ///
 /// Lifetime: counted; made and destroyed on the service's loop, wherever the last pointer goes.
-class RmqDelivery final : public spi::Delivery, public RmqContext, public detail::Pooled {
+class RmqDelivery final : public transports::LiveDelivery, public RmqContext, public detail::Pooled {
  public:
   /// `connection`: the number of the one it came on. Its tag means nothing on another one.
   RmqDelivery(std::shared_ptr<Service> service, Content content, std::uint64_t connection);
@@ -55,18 +55,11 @@ class RmqDelivery final : public spi::Delivery, public RmqContext, public detail
   std::string& scratch() noexcept { return scratch_; }
   void set_route(std::string route);
   void set_deadline(std::chrono::steady_clock::time_point when) noexcept { deadline_ = when; }
-  bool stoppable() const noexcept { return !finished_.load(std::memory_order_acquire) && !abandoned(); }
-  /// Tells the handler that nobody waits for it, unless it is done.
-  void give_up() {
-    if (stoppable()) abandon();
-  }
 
  private:
-  friend class Service;
-  void dispose() noexcept override;
   bool settled_now();
 
-  std::shared_ptr<Service> service_;
+  const std::shared_ptr<Service> service_;
   Content content_;
   const std::uint64_t connection_;
   std::string scratch_;                       // of a body that is no message as it came
@@ -74,12 +67,7 @@ class RmqDelivery final : public spi::Delivery, public RmqContext, public detail
   spi::RequestView::PatternForm form_ = spi::RequestView::PatternForm::absent;   // the pattern as it came
   std::string_view pattern_;
   mutable std::optional<Properties> properties_;
-  std::atomic<bool> finished_{false};         // the last reply was made, or the last pointer is gone
   std::atomic<bool> settled_{false};
-  bool listed_ = false;                       // a cancel can find it
-  RmqDelivery* next_ = nullptr;
-  RmqDelivery* previous_ = nullptr;
-  RmqDelivery* grave_ = nullptr;              // the next one whose last pointer went on another thread
 };
 
 }  // namespace ferry::rmq

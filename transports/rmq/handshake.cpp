@@ -36,7 +36,10 @@ void Connection::take_handshake(const Method& method) {
   switch (method.id) {
     case AMQP_CONNECTION_START_METHOD: return answer_start(method.as<amqp_connection_start_t>());
     case AMQP_CONNECTION_TUNE_METHOD: return answer_tune(method.as<amqp_connection_tune_t>());
-    case AMQP_CONNECTION_OPEN_OK_METHOD: return ready(nullptr);
+    case AMQP_CONNECTION_OPEN_OK_METHOD:
+      started();
+      if (beat_interval_.count() > 0 && !gone()) beat();
+      return;
     default: return broken(std::string("said ") + amqp_method_name(method.id) + " while logging in");
   }
 }

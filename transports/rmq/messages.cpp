@@ -81,11 +81,11 @@ void Service::meet(RmqDelivery& delivery) {
   const std::string_view table = *delivery.received().properties.headers;
   if (table.empty()) return;
   if (const auto text = find_header(table, extension::timeout_header)) {
-    list(delivery);
+    delivery.enlist();
     const auto limit = extension::TimeoutNotice::parse(*text);
     if (limit) delivery.set_deadline(detail::coarse_now() + *limit);
   } else if (find_header(table, extension::peer_header)) {
-    list(delivery);
+    delivery.enlist();
     say_hello(delivery);
   }
 }
@@ -104,56 +104,9 @@ void Service::say_hello(const RmqDelivery& delivery) {
   connection_->publish(work, to, head_, nothing, tail_, ignored);
 }
 
-/// Cancels are rare, and the list is no longer than the handlers that run.
 void Service::take_cancel(std::string_view body) {
   spi::RequestView view;
-  if (serializer_.read_request(body, view) != nullptr || !view.has_payload) return;
-  for (RmqDelivery* each = first_; each != nullptr; each = each->next_) {
-    if (each->view().id != view.payload || !each->stoppable()) continue;
-    remove(*each);
-    return each->give_up();   // may end it
-  }
-}
-
-void Service::list(RmqDelivery& delivery) noexcept {
-  delivery.next_ = first_;
-  if (first_ != nullptr) first_->previous_ = &delivery;
-  first_ = &delivery;
-  delivery.listed_ = true;
-}
-
-void Service::remove(RmqDelivery& delivery) noexcept {
-  if (!std::exchange(delivery.listed_, false)) return;
-  if (delivery.next_ != nullptr) delivery.next_->previous_ = delivery.previous_;
-  (delivery.previous_ != nullptr ? delivery.previous_->next_ : first_) = delivery.next_;
-}
-
-void Service::bury(RmqDelivery* delivery) noexcept {
-  if (loop_.in_loop()) {
-    remove(*delivery);
-    delete delivery;
-    return;
-  }
-  // The loop may be looking at its list: let it do this.
-  const std::lock_guard lock(mutex_);
-  delivery->grave_ = std::exchange(graves_, delivery);
-  if (std::exchange(burial_posted_, true)) return;
-  loop_.post([self = shared_from_this()] { self->bury_the_rest(); });
-}
-
-void Service::bury_the_rest() {
-  RmqDelivery* graves = nullptr;
-  {
-    const std::lock_guard lock(mutex_);
-    burial_posted_ = false;
-    graves = std::exchange(graves_, nullptr);
-  }
-  while (graves != nullptr) {
-    RmqDelivery* const next = graves->grave_;
-    remove(*graves);
-    delete graves;
-    graves = next;
-  }
+  if (serializer_.read_request(body, view) == nullptr && view.has_payload) live_->give_up(view.payload);
 }
 
 // --- from other threads ---------------------------------------------------------------------------------------------

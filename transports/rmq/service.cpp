@@ -18,11 +18,10 @@ Service::Service(const spi::ServerEnvironment& environment, spi::ServerSink& sin
       sink_(sink),
       settings_(server_settings(environment)),
       access_(std::make_shared<const Access>(settings_.access)),
-      extensions_(environment.extensions) {}
+      extensions_(environment.extensions),
+      live_(std::make_shared<transports::LiveDeliveries>(*environment.loop)) {}
 
-Service::~Service() {
-  while (graves_ != nullptr) delete std::exchange(graves_, graves_->grave_);
-}
+Service::~Service() = default;
 
 // --- connecting -----------------------------------------------------------------------------------------------------
 
@@ -230,6 +229,7 @@ void Service::shut() {
   done_ = nullptr;
   drop_connection();
   close_timer_.reset();
+  live_->close();
 }
 
 void Service::report(const Failure& failure) const {

@@ -27,7 +27,7 @@ namespace ferry::rmq {
 
 /// Lifetime: shared by its server and by the messages it brought; it outlives its connections, so that a reply made after
 ///           a loss goes out on the next one.
-/// Threads:  `reply`, `settle`, `give_back`, `writable`, `when_writable` and `bury` any; the rest on its loop.
+/// Threads:  `reply`, `settle`, `give_back`, `writable` and `when_writable` any; the rest on its loop.
 class Service final : public std::enable_shared_from_this<Service>, private ConnectionUser {
  public:
   using Done = std::function<void(const Failure*)>;
@@ -39,6 +39,7 @@ class Service final : public std::enable_shared_from_this<Service>, private Conn
 
   const spi::Loop& loop() const noexcept { return loop_; }
   const spi::Serializer& serializer() const noexcept { return serializer_; }
+  const std::shared_ptr<transports::LiveDeliveries>& live() const noexcept { return live_; }
 
   void listen(std::vector<spi::Subscription> subscriptions, Done done);
   void hold(bool held);
@@ -59,8 +60,6 @@ class Service final : public std::enable_shared_from_this<Service>, private Conn
   void give_back(RmqDelivery& delivery);
   bool writable() const;
   void when_writable(std::function<void()> ready);
-  /// Ends a delivery that nobody points to any more.
-  void bury(RmqDelivery* delivery) noexcept;
 
  private:
   enum Channel : std::uint16_t { work = 1, cancels, copies };
@@ -97,9 +96,6 @@ class Service final : public std::enable_shared_from_this<Service>, private Conn
   void take_cancel(std::string_view body);
   void meet(RmqDelivery& delivery);
   void say_hello(const RmqDelivery& delivery);
-  void list(RmqDelivery& delivery) noexcept;
-  void remove(RmqDelivery& delivery) noexcept;
-  void bury_the_rest();
 
   void leave(Left left);
   void do_what_was_left();
@@ -120,6 +116,7 @@ class Service final : public std::enable_shared_from_this<Service>, private Conn
   const ServerSettings settings_;
   const std::shared_ptr<const Access> access_;
   const bool extensions_;
+  const std::shared_ptr<transports::LiveDeliveries> live_;
   std::atomic<bool> silent_{false};
 
   std::vector<spi::Subscription> subscriptions_;
@@ -144,15 +141,12 @@ class Service final : public std::enable_shared_from_this<Service>, private Conn
   std::string head_;                       // reused for every reply
   std::string tail_;
   std::vector<std::function<void()>> writers_;
-  RmqDelivery* first_ = nullptr;           // requests of ferry clients, who may cancel
 
   mutable std::mutex mutex_;               // guards what other threads use:
   std::shared_ptr<Connection> shared_connection_;
   std::vector<Left> left_;
   std::size_t left_bytes_ = 0;
   bool left_posted_ = false;
-  RmqDelivery* graves_ = nullptr;
-  bool burial_posted_ = false;
 };
 
 }  // namespace ferry::rmq

@@ -1,6 +1,8 @@
 #include "transports/common/net/link.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <mutex>
 #include <utility>
 
 #include <asio/error.hpp>
@@ -9,10 +11,14 @@
 
 namespace ferry::net {
 
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
 /// What other threads leave here.
 struct Link::Afar {
   mutable std::mutex mutex;
   OutQueue out;
+  std::size_t messages = 0;
   bool posted = false;
   bool closed = false;   // the connection is gone
 };
@@ -22,14 +28,37 @@ Link::Link(const spi::Loop& loop, std::unique_ptr<Wire> wire, Limits limits, std
       wire_(std::move(wire)),
       limits_(limits),
       name_(std::move(name)),
+      timer_(loop.executor()),
+      end_timer_(loop.executor()),
       writer_(limits.high_water_bytes),
       afar_(std::make_unique<Afar>()) {}
 
 Link::~Link() = default;
 
-void Link::open() {
+// --- the start ------------------------------------------------------------------------------------------------------
+
+void Link::start(milliseconds limit, std::function<void(const Failure*)> ready) {
+  ready_ = std::move(ready);
+  after(limit, [this] {
+    if (!starting()) return;
+    destroy(Failure(std::error_code(ETIMEDOUT, std::system_category()), "the log-in took too long", Fate::not_sent));
+  });
   ++pending_;
   wire_->async_handshake(shared_from_this());
+}
+
+void Link::started() {
+  if (!starting()) return;
+  timer_->cancel();
+  std::exchange(ready_, nullptr)(nullptr);
+}
+
+void Link::after(milliseconds delay, std::function<void()> then) {
+  if (gone_) return;
+  timer_->expires_after(delay);
+  timer_->async_wait([self = shared_from_this(), then = std::move(then)](const std::error_code& cancelled) {
+    if (!cancelled && !self->gone_) then();
+  });
 }
 
 void Link::on_handshake(const std::error_code& error, std::string_view detail) {
@@ -67,7 +96,9 @@ void Link::on_read(const std::error_code& error, std::size_t bytes) {
 /// Hands on messages until there are no more, or until somebody holds us; then sends what that produced.
 void Link::process() {
   const std::shared_ptr<Link> alive = shared_from_this();
+  const std::shared_ptr<Link> follower = follower_.lock();
   in_batch_ = true;
+  if (follower) follower->in_batch_ = true;
   while (!gone_ && !held_) {
     expected_ = 0;
     const std::size_t size = take(in_.unread(), expected_);
@@ -76,13 +107,16 @@ void Link::process() {
   }
   in_batch_ = false;
   if (!gone_) flush();
+  if (!follower) return;
+  follower->in_batch_ = false;
+  if (!follower->out().empty()) follower->flush();
 }
 
 void Link::hold(bool held) {
   if (std::exchange(held_, held) == held || held) return;
   // Not from inside the call: whoever lifted the hold may be in the middle of a batch.
   loop_.post([self = shared_from_this()] {
-    if (self->gone_ || self->held_ || self->reading_ || !self->open_) return;
+    if (self->gone_ || self->held_ || self->in_batch_ || !self->open_) return;
     self->process();
     self->read_more();
   });
@@ -137,7 +171,7 @@ void Link::flush() {
   on_flushed();
   if (finishing_ && !finished_ && !gone_ && out().empty()) {
     finished_ = true;
-    wire_->shutdown_send();
+    say_end();
   }
 }
 
@@ -151,6 +185,7 @@ bool Link::send_from_afar(std::string_view head, std::string& payload, std::stri
   const std::lock_guard lock(afar_->mutex);
   if (afar_->closed || (limits_.max_send_bytes != 0 && afar_->out.bytes() > limits_.max_send_bytes)) return false;
   afar_->out.append({}, head, payload, tail);
+  ++afar_->messages;
   if (std::exchange(afar_->posted, true)) return true;
   loop_.post([self = shared_from_this()] {
     if (self->gone_) self->collect();
@@ -172,7 +207,9 @@ void Link::collect() {
     afar_->closed = true;
   } else if (!afar_->out.empty()) {
     out().splice(afar_->out);
+    on_collected(afar_->messages);
   }
+  afar_->messages = 0;
 }
 
 void Link::judge_congestion() {
@@ -187,23 +224,46 @@ void Link::judge_congestion() {
 
 // --- the end --------------------------------------------------------------------------------------------------------
 
+void Link::end_within(milliseconds limit, std::function<void()> done) {
+  if (gone_) return loop_.post(std::move(done));
+  ended_ = std::move(done);
+  end_timer_->expires_after(std::min<milliseconds>(limit, 24h));
+  end_timer_->async_wait([self = shared_from_this()](const std::error_code& cancelled) {
+    if (!cancelled) self->destroy(Failure(errc::closed, "closed"));
+  });
+  hold(false);
+}
+
+void Link::drop() {
+  dropped_ = true;
+  ready_ = nullptr;
+  destroy(Failure(errc::closed, "closed"));
+}
+
 void Link::destroy(Failure why) {
   if (std::exchange(gone_, true)) return;
   const std::shared_ptr<Link> alive = shared_from_this();
   open_ = false;
+  timer_->cancel();
+  end_timer_->cancel();
   wire_->close();
   writer_.clear();
   collect();
+  on_end();
   release();
-  on_end(why);
+  if (ready_) std::exchange(ready_, nullptr)(&why);
+  else if (!dropped_) on_gone(why);
+  if (ended_) loop_.post(std::exchange(ended_, nullptr));
 }
 
-/// Messages may outlive the loop's context: what hangs on it must not stay.
+/// Others may hold this longer than the loop's context lasts: what hangs on that must not stay.
 void Link::release() {
   if (!gone_ || pending_ != 0) return;
   // Later, because the caller may be the wire, or a message.
   loop_.post([self = shared_from_this()] {
     self->wire_.reset();
+    self->timer_.reset();
+    self->end_timer_.reset();
     self->in_.clear();
   });
 }

@@ -1,12 +1,16 @@
 #pragma once
-// The bytes of one connection: what comes in is handed on message by message, what goes out leaves in gathered writes.
+// One connection: its start and its end, what comes in handed on message by message, what goes out in gathered writes.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include <asio/steady_timer.hpp>
 
 #include "ferry/error.hpp"
 #include "ferry/spi/loop.hpp"
@@ -37,6 +41,17 @@ class Link : public std::enable_shared_from_this<Link>, public WireUser {
   Socket* socket() noexcept { return wire_ ? &wire_->socket() : nullptr; }
   bool gone() const noexcept { return gone_; }
 
+  /// The handshake and what the protocol begins with, within `limit`; then `ready` is called, with what went wrong or with
+  /// null. A connection that failed is gone.
+  void start(std::chrono::milliseconds limit, std::function<void(const Failure*)> ready);
+  /// What is appended to `follower` while this one hands on what it has read leaves at the end of that, with no turn of the
+  /// loop in between.
+  void lead(const std::shared_ptr<Link>& follower) { follower_ = follower; }
+  /// Ends it now; whoever uses it hears why.
+  void destroy(Failure why);
+  /// Ends it now, without a call.
+  void drop();
+
   /// Where a message is written to; `appended` must follow for each.
   OutQueue& out() noexcept { return writer_.queue(); }
   const OutQueue& out() const noexcept { return writer_.queue(); }
@@ -56,21 +71,34 @@ class Link : public std::enable_shared_from_this<Link>, public WireUser {
   /// Stops and restarts reading on somebody's behalf. What was read already waits as well.
   void hold(bool held);
   bool held() const noexcept { return held_; }
-  /// Ends it now: `on_end` hears why.
-  void destroy(Failure why);
 
  protected:
-  /// The handshake, then `on_open`, then reading.
-  void open();
+  using Clock = std::chrono::steady_clock;
+
+  /// Calls `ready`, if nobody has: the peer takes us.
+  void started();
+  bool starting() const noexcept { return ready_ != nullptr; }
+  /// The connection ends within `limit`, somehow, and then `done` is called, later. Lifts a hold.
+  void end_within(std::chrono::milliseconds limit, std::function<void()> done);
+  bool ending() const noexcept { return ended_ != nullptr; }
   /// Sends what is queued, then our end; the peer's end follows, unless `destroy` comes first.
   void finish();
+  void post_flush();
+  void flush();
+  void write_now();
+  void say_end() { wire_->shutdown_send(); }
+  /// Calls `then` after `delay`, unless the connection is gone then or another call came first.
+  void after(std::chrono::milliseconds delay, std::function<void()> then);
 
   virtual void on_open() = 0;
-  /// One message at the front of `unread`: returns its size. 0 if more is needed: `expected` may say how much in all.
+  /// Takes one message, at most, from the front of `unread`, which may be empty: returns how many bytes that were. 0 if more
+  /// are needed: `expected` may say how many in all.
   virtual std::size_t take(std::string_view unread, std::size_t& expected) = 0;
+  virtual void on_collected(std::size_t messages) { static_cast<void>(messages); }   ///< from other threads, into `out`
   virtual void on_relieved() {}   ///< no longer congested
   virtual void on_flushed() {}    ///< a write is over; perhaps all is written
-  virtual void on_end(const Failure& why) = 0;   ///< once, the last call
+  virtual void on_end() {}        ///< it is gone: lets go of what it has of others
+  virtual void on_gone(const Failure& why) = 0;   ///< unless it was dropped or did not start; once, the last call
 
  private:
   struct Afar;
@@ -81,9 +109,6 @@ class Link : public std::enable_shared_from_this<Link>, public WireUser {
 
   void read_more();
   void process();
-  void post_flush();
-  void flush();
-  void write_now();
   void collect();
   void judge_congestion();
   void release();
@@ -93,14 +118,21 @@ class Link : public std::enable_shared_from_this<Link>, public WireUser {
   const Limits limits_;
   const std::string name_;
 
+  std::function<void(const Failure*)> ready_;
+  std::function<void()> ended_;
+  std::optional<asio::steady_timer> timer_;       // of the start, then of `after`
+  std::optional<asio::steady_timer> end_timer_;
+  std::weak_ptr<Link> follower_;
+
   bool gone_ = false;
+  bool dropped_ = false;
   bool open_ = false;
   bool finishing_ = false;
   bool finished_ = false;              // our end is sent
   std::uint8_t pending_ = 0;           // operations of the wire under way
   bool reading_ = false;
   bool held_ = false;
-  bool in_batch_ = false;
+  bool in_batch_ = false;              // of its own, or of the connection that leads it
   bool flush_posted_ = false;
   std::size_t expected_ = 0;
 
