@@ -143,7 +143,8 @@ void Call::pump() {
     return StartWriteAndFinish(&out_, ::grpc::WriteOptions(), std::move(*status_));
   }
   writing_ = true;
-  StartWrite(&out_);
+  // What goes out as one piece costs one call of the system, one record of TLS, and one wake-up of the peer.
+  StartWrite(&out_, waiting_.empty() ? ::grpc::WriteOptions() : ::grpc::WriteOptions().set_buffer_hint());
 }
 
 bool Call::writable() const {
