@@ -39,6 +39,8 @@ class Talk final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::grpc::
     const ::grpc::Slice slice(message.data(), message.size());
     out_ = ::grpc::ByteBuffer(&slice, 1);
     StartWrite(&out_);
+    // An answer may be here before gRPC says that the question has left, and one write at a time is allowed.
+    if (!written_.reaches(++said_)) throw std::runtime_error("not written");
   }
   /// The n-th message that came.
   std::string heard(std::size_t n) {
@@ -56,6 +58,7 @@ class Talk final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::grpc::
     heard_.change([&](auto& all) { all.push_back(message); });
     StartRead(&in_);
   }
+  void OnWriteDone(bool) override { written_.add(); }
   void OnDone(const ::grpc::Status& status) override {
     done_.change([&](auto& value) { value = status; });
   }
@@ -64,6 +67,8 @@ class Talk final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::grpc::
   ::grpc::ClientContext context_;
   ::grpc::ByteBuffer in_;
   ::grpc::ByteBuffer out_;
+  int said_ = 0;
+  Counter written_;
   Watched<std::vector<std::string>> heard_;
   Watched<std::optional<::grpc::Status>> done_;
 };
