@@ -175,21 +175,19 @@ void Call::OnWriteDone(bool ok) {
   {
     const std::lock_guard lock(mutex_);
     writing_ = false;
-    if (!ok || over_) {
-      over_ = true;
-      waiting_.clear();
-      waiting_bytes_ = 0;
-      end(::grpc::Status::CANCELLED);
+    if (ok) {
+      pump();
+      ready = take_ready();
     }
-    pump();
-    ready = take_ready();
   }
+  if (!ok) return caller_gone();
   if (ready) loop().post(std::move(ready));
 }
 
 // ---- the end ---------------------------------------------------------------------------------------------------------
 
-void Call::OnCancel() {
+/// By a cancel, or a write that could not be made: gRPC tells of a connection that broke in either way, or in both.
+void Call::caller_gone() {
   std::function<void()> ready;
   {
     const std::lock_guard lock(mutex_);
@@ -197,6 +195,7 @@ void Call::OnCancel() {
     waiting_.clear();
     waiting_bytes_ = 0;
     end(::grpc::Status::CANCELLED);
+    pump();
     ready = take_ready();
   }
   loop().post([self = self_, ready = std::move(ready)] {

@@ -50,7 +50,7 @@ class Call final : public spi::Delivery, public GrpcContext, public OpenCall, pu
   // Reactions.
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
-  void OnCancel() override;
+  void OnCancel() override { caller_gone(); }
   void OnDone() override;
 
   // OpenCall
@@ -62,6 +62,7 @@ class Call final : public spi::Delivery, public GrpcContext, public OpenCall, pu
   void end(::grpc::Status status);                  // mutex held
   void pump();                                      // mutex held
   std::function<void()> take_ready();               // mutex held
+  void caller_gone();
   ::grpc::Status last_status(const Answer& answer);  // mutex held
 
   const std::shared_ptr<Service> service_;

@@ -30,7 +30,7 @@ struct Client::State {
   void take(News& news);
   void message(ClientCall& call, Body& body);
   void ended(const std::shared_ptr<ClientCall>& call, const CallStatus& status);
-  void emitter_ended();
+  void emitter_ended(const CallStatus& status);
   void forget(ClientCall& call);
   bool busy() const { return !calls.empty() || !events.empty() || (emitter && !emitter->idle()); }
   void left();
@@ -121,7 +121,8 @@ void Client::State::take(News& news) {
   if (news.emitter) {
     const std::shared_ptr<Emitter> from = std::move(news.emitter);
     if (from != emitter) return;
-    if (!news.written) return emitter_ended();
+    if (news.event == News::Event::closing) return from->let_go();
+    if (news.event == News::Event::ended) return emitter_ended(news.status);
     for (const spi::EmitToken token : from->written()) sink.on_emitted(token, nullptr);
     return left();
   }
@@ -173,11 +174,12 @@ void Client::State::ended(const std::shared_ptr<ClientCall>& call, const CallSta
   left();
 }
 
-void Client::State::emitter_ended() {
+void Client::State::emitter_ended(const CallStatus& status) {
   const std::shared_ptr<Emitter> last = std::move(emitter);
-  last->cancel();
-  const Failure failure(errc::connection_lost, "the connection to " + settings.url + " was lost, or its service shuts down");
-  for (const spi::EmitToken token : last->rest()) sink.on_emitted(token, &failure);
+  const Failure gone(errc::connection_lost, "the connection to " + settings.url + " was lost, or its service shuts down");
+  const Failure failure = status.code == static_cast<int>(Code::ok) ? gone : call_failure(status, settings.url);
+  for (const spi::EmitToken token : last->in_flight()) sink.on_emitted(token, &failure);
+  for (const spi::EmitToken token : last->rest()) sink.on_emitted(token, &gone);
   left();
 }
 
@@ -230,8 +232,12 @@ bool Client::emit(const spi::OutgoingMessage& message, spi::EmitToken token, Fai
   std::string head;
   if (stub == nullptr || !s.envelope.write(message, head, failure)) return false;
   if (!s.emitter) {
-    s.emitter = std::make_shared<Emitter>(s.signals);
+    s.emitter = std::make_shared<Emitter>(s.signals, s.settings.longest_sent);
     s.emitter->start(*stub);
+  }
+  if (!s.emitter->fits(head, message.has_payload ? std::string_view(*message.payload) : std::string_view())) {
+    failure = Failure(errc::bad_payload, "the event is longer than maxSendMessageLength", Fate::not_sent);
+    return false;
   }
   s.emitter->add(head, message.has_payload ? std::move(*message.payload) : std::string(), token);
   return true;

@@ -44,7 +44,7 @@ void ClientCall::OnReadDone(bool ok) {
       AddHold();
     }
     // Before the lock goes: as soon as the loop has taken an earlier one it may read, and the next would overtake this.
-    inlet_->put({shared_from_this(), std::move(body), {}, {}, false, {}});
+    inlet_->put({.call = shared_from_this(), .message = std::move(body)});
   }
   if (reads_on) StartRead(&in_);
 }
@@ -66,7 +66,7 @@ void ClientCall::cancel() {
 
 void ClientCall::OnDone(const ::grpc::Status& status) {
   const std::shared_ptr<ClientCall> last = std::move(self_);
-  inlet_->put({last, {}, {static_cast<int>(status.error_code()), status.error_message()}, {}, false, {}});
+  inlet_->put({.call = last, .status = {static_cast<int>(status.error_code()), status.error_message()}});
 }
 
 }  // namespace ferry::grpc

@@ -20,12 +20,16 @@ class Emitter;
 
 /// What gRPC's threads tell a client's loop.
 struct News {
-  std::shared_ptr<ClientCall> call;    // of this call: a message, or without one the end
-  std::shared_ptr<Body> message;
-  CallStatus status;                   // of the end
-  std::shared_ptr<Emitter> emitter;    // of the stream of events: a message was written, or it has ended
-  bool written = false;
-  std::function<void()> other;         // anything else
+  std::shared_ptr<ClientCall> call = {};    // of this call: a message, or without one the end
+  std::shared_ptr<Body> message = {};
+  CallStatus status = {};                   // of the end
+  std::shared_ptr<Emitter> emitter = {};    // of the stream of events:
+  enum class Event : std::uint8_t {
+    written,   ///< a message was
+    closing,   ///< nothing can be written any more
+    ended,     ///< with `status`
+  } event = Event::written;
+  std::function<void()> other = {};         // anything else
 };
 
 /// The way to the client's loop. Bounded by the calls: each has no more than a few messages in it.

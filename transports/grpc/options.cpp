@@ -201,6 +201,8 @@ ClientSettings client_settings(const spi::ClientEnvironment& environment) {
   if (in_turn) settings.channel["grpc.lb_policy_name"] = "round_robin";
   settings.credentials = read_credentials(options, environment.directory, false);
   settings.connect_timeout = options.duration("connectTimeout");
+  const auto longest = options.integer("maxSendMessageLength");
+  settings.longest_sent = static_cast<std::size_t>(longest < 0 ? most : longest);
   settings.wait_for_ready = options.boolean("waitForReady");
   return settings;
 }

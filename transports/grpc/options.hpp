@@ -38,6 +38,7 @@ struct ClientSettings {
   ChannelOptions channel;
   std::optional<Credentials> credentials;
   std::chrono::milliseconds connect_timeout{};
+  std::size_t longest_sent = 0;   // bytes of a message
   bool wait_for_ready = false;
 };
 
