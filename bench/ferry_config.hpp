@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -14,6 +15,11 @@ inline std::string ferry_config(const char* role, const std::string& transport, 
   if (transport == "nats") options = {{"servers", {"nats://127.0.0.1:" + std::to_string(port)}}};
   if (transport == "mqtt") options = {{"url", "mqtt://127.0.0.1:" + std::to_string(port)}};
   if (transport == "rmq") options = {{"urls", {"amqp://127.0.0.1:" + std::to_string(port)}}, {"queue", "bench"}};
+  if (transport == "kafka") {
+    options = {{"client", {{"brokers", {"127.0.0.1:" + std::to_string(port)}}}}};
+    if (std::string_view(role) == "clients") options["subscribeToResponseOf"] = {"sum", "echo", "raw", "count"};
+    else options["subscribe"] = {{"fromBeginning", true}};
+  }
   return nlohmann::json{{"threads", 1},
                         {"logLevel", "warn"},
                         {role, {{"bench", {{"transport", transport}, {"options", options}}}}}}

@@ -1,8 +1,8 @@
 """Tables and a chart of what bench/run measured."""
 
 NAMES = {"ferry": "ferry", "ferry-raw": "ferry, raw payload", "nest": "NestJS", "zmq": "ZeroMQ", "callbacks": "nats.c, callbacks"}
-BARE = {"tcp": "bare Asio", "redis": "bare hiredis", "nats": "bare nats.c", "rmq": "bare rabbitmq-c", "mqtt": "bare Paho C"}
-TITLES = {"tcp": "TCP", "redis": "Redis", "nats": "NATS", "rmq": "RabbitMQ", "mqtt": "MQTT"}
+BARE = {"tcp": "bare Asio", "redis": "bare hiredis", "nats": "bare nats.c", "rmq": "bare rabbitmq-c", "mqtt": "bare Paho C", "kafka": "bare librdkafka"}
+TITLES = {"tcp": "TCP", "redis": "Redis", "nats": "NATS", "rmq": "RabbitMQ", "mqtt": "MQTT", "kafka": "Kafka"}
 COLOURS = {"callbacks": "#d4a72c", "bare": "#9aa5b1", "ferry": "#1f6feb", "ferry-raw": "#79b8ff", "nest": "#e0234e", "zmq": "#d4a72c"}
 
 

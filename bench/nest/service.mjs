@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventPattern, MessagePattern } from '@nestjs/microservices';
-import { at, ready } from './transports.mjs';
+import { at, prepare, ready } from './transports.mjs';
 
 let events = 0;
 
@@ -37,6 +37,7 @@ class Root {}
 Module({ controllers: [Handlers] })(Root);
 
 const [transport = 'tcp', port = '0'] = process.argv.slice(2);
+await prepare(transport, Number(port));
 const app = await NestFactory.createMicroservice(Root, { ...at(transport, Number(port)), logger: ['error', 'warn', 'fatal'] });
 await app.listen();
 console.log((await ready(transport, app.unwrap())) ?? port);

@@ -99,7 +99,7 @@ const spi::Serializer* read_serializer(const Options& options, const Plugins& pl
     spi::config_error(options.place("serializer"), '"' + name + '"',
                       "the transport " + std::string(transport.name()) + " has a message format of its own; leave it out");
   }
-  return at(options.place("serializer"), [&] { return &plugins.serializer(name); });
+  return at(options.place("serializer"), [&] { return &transport.serializer(plugins.serializer(name)); });
 }
 
 spi::ReconnectPolicy read_reconnect(const Options& options) {

@@ -5,6 +5,7 @@
 
 #include "event_chain.hpp"
 #include "ferry/detail/handler.hpp"
+#include "ferry/error.hpp"
 
 namespace ferry::detail {
 
@@ -13,7 +14,9 @@ Invocation::~Invocation() {
 }
 
 void Invocation::item(std::string& payload) {
-  if (!chain_ && wants_reply()) delivery_->reply(spi::ReplyKind::item, payload);
+  if (chain_ || !wants_reply()) return;
+  replied_ = true;
+  delivery_->reply(spi::ReplyKind::item, payload);
 }
 
 void Invocation::last(std::string& payload) {
@@ -37,20 +40,33 @@ void Invocation::fail(const std::exception_ptr& error) {
   std::string payload = service_->error_payload(error, *delivery_, *route_);
   if (chain_) {
     chain_->failed(std::move(payload));
+  } else if (may_run_again(error)) {
+    return done(false, true);
   } else if (wants_reply()) {
     delivery_->reply(spi::ReplyKind::error, payload);
   }
   done(false);
 }
 
-void Invocation::done(bool succeeded) {
+bool Invocation::may_run_again(const std::exception_ptr& error) const {
+  if (!wants_reply() || replied_ || !delivery_->can_be_requeued()) return false;
+  try {
+    std::rethrow_exception(error);
+  } catch (const RetriableError&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+void Invocation::done(bool succeeded, bool again) {
   const spi::DeliveryPtr delivery = std::move(delivery_);
   if (chain_) {
     if (!chain_->last_one(succeeded)) return;
     chain_->answer(*delivery);
     succeeded = chain_->all_succeeded();
   }
-  service_->finished(*delivery, succeeded);
+  service_->finished(*delivery, succeeded, again);
 }
 
 std::string& scratch_buffer() {

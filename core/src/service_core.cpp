@@ -107,10 +107,10 @@ std::string ServiceCore::error_payload(const std::exception_ptr& error, const sp
   return body({{"status", "error"}, {"message", "Internal server error"}});
 }
 
-void ServiceCore::finished(const spi::Delivery& delivery, bool succeeded) noexcept {
+void ServiceCore::finished(const spi::Delivery& delivery, bool succeeded, bool again) noexcept {
   if (!succeeded) counters_.failed.fetch_add(1, std::memory_order_relaxed);
   // A request is done with its answer, whatever that says; an event whose handler failed is not done.
-  const bool handled = succeeded || delivery.expects_reply();
+  const bool handled = succeeded || (delivery.expects_reply() && !again);
   const spi::Settlement unhandled = settings_.at_least_once ? spi::Settlement::requeue : spi::Settlement::reject;
   const_cast<spi::Delivery&>(delivery).settle(handled ? spi::Settlement::ack : unhandled);
   const std::size_t left = active_.fetch_sub(1, std::memory_order_acq_rel) - 1;
@@ -138,6 +138,7 @@ void ServiceCore::attempt(std::function<void(const Failure*)> done) {
   server_->listen(router_.subscriptions(), [this, done = std::move(done)](const Failure* failure) {
     const bool goes_on = failure == nullptr || settings_.wait_on_first_connect || !done;
     if (failure == nullptr) {
+      if (reconnect_.state() == Reconnect::State::closed) return done ? done(nullptr) : void();   // too late: it drains, and must go on saying so
       reconnect_.connected();
       on_status({Status::connected, server_->endpoint()});
     } else if (goes_on) {

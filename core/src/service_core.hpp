@@ -82,7 +82,7 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   std::string_view service_name() const noexcept override { return settings_.name; }
   asio::any_io_executor handler_executor(const spi::Loop& loop) override;
   std::string error_payload(const std::exception_ptr& error, const spi::Delivery& delivery, std::string_view route) override;
-  void finished(const spi::Delivery& delivery, bool succeeded) noexcept override;
+  void finished(const spi::Delivery& delivery, bool succeeded, bool again) noexcept override;
 
  private:
   void dispatch(const RouteEntry& entry, spi::DeliveryPtr delivery);

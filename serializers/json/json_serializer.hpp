@@ -17,7 +17,7 @@ namespace ferry::serializers {
 /// - A reply without `response` that is not the last carries JavaScript's undefined: `has_value` with an empty `value`.
 ///
 /// Threads: stateless; any.
-class JsonSerializer final : public spi::Serializer {
+class JsonSerializer : public spi::Serializer {
  public:
   std::string_view name() const noexcept override { return "json"; }
   bool json_text() const noexcept override { return true; }

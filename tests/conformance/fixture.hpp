@@ -116,6 +116,9 @@ class World {
 #define FERRY_NEEDS_GATE(world) \
   if ((world).gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between client and service")
 
+#define FERRY_NEEDS_SERVICE_GATE(world) \
+  if ((world).service_gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between the service and a broker")
+
 #define FERRY_NEEDS_BROKER(world) \
   if ((world).broker() == nullptr) FERRY_NOT_APPLICABLE("the transport has no broker")
 

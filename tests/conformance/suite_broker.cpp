@@ -139,17 +139,18 @@ TEST_CASE("an event waits for a service that is away, or is forgotten") {
   };
   world.serve(handlers);
   const Client client = world.client();
-  const auto heard_last = [&](int n) {
-    return heard.wait([n](const auto& all) { return !all.empty() && all.back() == n; });
+  const auto heard_of = [&](int n) {   // where nothing is ordered, it may not be the last
+    return heard.wait([n](const auto& all) { return std::count(all.begin(), all.end(), n) == 1; });
   };
   client.emit("kept", 1).get();
-  REQUIRE(heard_last(1));
+  REQUIRE(heard_of(1));
   CHECK(world.stop_service());
   client.emit("kept", 2).get();
   world.serve(handlers);
   client.emit("kept", 3).get();
-  REQUIRE(heard_last(3));
-  CHECK(heard.get() == (world.capabilities().durable ? std::vector{1, 2, 3} : std::vector{1, 3}));
+  REQUIRE(heard_of(3));
+  if (world.capabilities().durable) CHECK(heard_of(2));
+  CHECK(heard.get().size() == (world.capabilities().durable ? 3 : 2));
 }
 
 TEST_CASE("an event whose handler failed comes again") {
@@ -271,7 +272,7 @@ TEST_CASE("what is called while the broker is away waits for it") {
   REQUIRE(of_service.reach(Status::connected, 2));
   world.gate()->stall(false);
   REQUIRE(outcomes.reach(2));
-  CHECK(outcomes.succeeded() == 2);
+  for (const std::error_code& code : outcomes.codes()) CHECK(code == std::error_code());
   CHECK(heard.reaches(3));
   set_log_level(LogLevel::error);
 }
@@ -358,7 +359,7 @@ TEST_CASE("a service whose broker is away stops") {
 TEST_CASE("a service whose connection is cut listens again") {
   Statuses statuses;
   World world;
-  if (world.service_gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between the service and a broker");
+  FERRY_NEEDS_SERVICE_GATE(world);
   set_log_level(LogLevel::off);
   world.serve(watched_echo(statuses), soon);
   const Client client = world.client({{"timeout", "10s"}});
@@ -376,7 +377,7 @@ TEST_CASE("a service whose connection is cut listens again") {
 TEST_CASE("a service stops while its broker does not answer") {
   Statuses statuses;
   World world;
-  if (world.service_gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between the service and a broker");
+  FERRY_NEEDS_SERVICE_GATE(world);
   set_log_level(LogLevel::off);
   world.serve(watched_echo(statuses), soon);
   const int before = world.service_gate()->accepted();
@@ -393,7 +394,7 @@ TEST_CASE("a service that is cut off under load leaves no call without an outcom
   Statuses statuses;
   EchoLoad load;
   World world;
-  if (world.service_gate() == nullptr) FERRY_NOT_APPLICABLE("nothing lies between the service and a broker");
+  FERRY_NEEDS_SERVICE_GATE(world);
   set_log_level(LogLevel::off);
   world.serve(watched_echo(statuses), soon);
   const Client client = world.client({{"timeout", "300ms"}});

@@ -28,6 +28,7 @@ namespace ferry::test {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace std::string_view_literals;
 
 struct Kind {
   std::string_view name;
@@ -35,8 +36,6 @@ struct Kind {
   std::string_view ask;     // said to it
   std::string_view hears;   // how its answer begins; empty: it is enough to be let in
 };
-
-using namespace std::string_view_literals;
 
 constexpr std::chrono::seconds start_limit{90};   // RabbitMQ's 4 s of computing, on a machine that does much else
 
@@ -46,6 +45,8 @@ constexpr std::array kinds{
     // Its answer, because it forgets a SIGTERM that comes when it listens and does not work yet.
     Kind{"mosquitto", "mqtt", std::string_view("\x10\x0c\0\4MQTT\4\2\0\0\0\0", 14), "\x20\x02"},
     Kind{"rabbitmq", "amqp", "AMQP\0\0\x09\x01"sv, "\x01"},
+    // An ApiVersions request; the answer's size is below 64 KiB.
+    Kind{"kafka", "kafka", "\0\0\0\x0a\0\x12\0\0\0\0\0\1\xff\xff"sv, "\0\0"sv},
 };
 
 const Kind& kind_of(std::string_view name) {

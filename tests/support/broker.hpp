@@ -16,8 +16,8 @@ namespace ferry::test {
 /// Errors:   what goes wrong is a `std::runtime_error` with the end of the broker's log.
 class Broker {
  public:
-  /// As `scripts/brokers run` knows it: `redis`, `nats` (with JetStream), `mosquitto`, `rabbitmq`. `configuration` is added to its
-  /// own, with the port for `${PORT}`; `durable`: Redis has on disk what it confirms. Answers when this returns.
+  /// As `scripts/brokers run` knows it: `redis`, `nats` (with JetStream), `mosquitto`, `rabbitmq`, `kafka`. `configuration` is
+  /// added to its own, with the port for `${PORT}`; `durable`: Redis has on disk what it confirms. Answers when this returns.
   explicit Broker(std::string name, std::string configuration = {}, bool durable = false);
   ~Broker();
   Broker(const Broker&) = delete;

@@ -39,13 +39,14 @@ json options_of(const std::string& transport, const Broker& broker) {
   if (transport == "nats") return {{"servers", {broker.url()}}};
   if (transport == "mqtt") return {{"url", broker.url()}};
   if (transport == "rmq") return {{"urls", {broker.url()}}, {"queue", "checked"}};
+  if (transport == "kafka") return {{"client", {{"brokers", {"127.0.0.1:" + std::to_string(broker.port())}}}}};
   return {{"host", "127.0.0.1"}, {"port", broker.port()}};
 }
 
 }  // namespace
 
 TEST_CASE("listen, emit and send over a broker") {
-  const std::string name = GENERATE(as<std::string>(), "redis", "nats", "rmq", "mqtt");
+  const std::string name = GENERATE(as<std::string>(), "redis", "nats", "rmq", "mqtt", "kafka");
   if (!has_transport(name)) return;
   CAPTURE(name);
   const Broker broker(broker_of(name));
@@ -61,7 +62,12 @@ TEST_CASE("listen, emit and send over a broker") {
   CHECK(run.code == 0);
   CHECK(run.out == "{\"pattern\":\"user_created\",\"data\":{\"id\":7,\"name\":\"\xC3\xA9\"},\"headers\":{\"tenant\":\"acme\"}}\n"
                    "{\"pattern\":{\"cmd\":\"sum\"},\"data\":[1,2],\"headers\":{}}\n");
-  if (name == "rmq" || name == "mqtt") return;   // a request waits in the queue; with QoS 0 nobody can tell that nobody listens
+  if (name == "kafka") {   // for who comes later
+    const Finished replay = ferry_tool({"listen", url, "user_created", "--from-beginning", "--count", "1"});
+    CHECK(replay.out == run.out.substr(0, run.out.find('\n') + 1));
+    CHECK(replay.code == 0);
+  }
+  if (name == "rmq" || name == "kafka" || name == "mqtt") return;   // a request waits for a service; with QoS 0 nobody can tell that nobody listens
   const Finished nobody = ferry_tool({"send", url, "nobody.listens", "1", "--timeout", "10s"});
   CHECK(nobody.code != 0);
   CHECK_FALSE(has(nobody.err, "no reply within"));   // known at once
@@ -95,7 +101,7 @@ TEST_CASE("listen and send over TLS, with certificates in the URL") {
 }
 
 TEST_CASE("check over a broker, and without it") {
-  const std::string name = GENERATE(as<std::string>(), "redis", "nats", "rmq", "mqtt");
+  const std::string name = GENERATE(as<std::string>(), "redis", "nats", "rmq", "mqtt", "kafka");
   if (!has_transport(name)) return;
   CAPTURE(name);
   Broker broker(broker_of(name));
@@ -118,7 +124,7 @@ TEST_CASE("check over a broker, and without it") {
 }
 
 TEST_CASE("the math example over a broker, by its config alone") {
-  const std::string name = GENERATE(as<std::string>(), "redis", "nats", "rmq", "mqtt");
+  const std::string name = GENERATE(as<std::string>(), "redis", "nats", "rmq", "mqtt", "kafka");
   if (!has_transport(name)) return;
   CAPTURE(name);
   const Broker broker(broker_of(name));
@@ -126,6 +132,7 @@ TEST_CASE("the math example over a broker, by its config alone") {
   setenv("REDIS_PORT", std::to_string(broker.port()).c_str(), 1);
   setenv("MQTT_URL", broker.url().c_str(), 1);
   setenv("NATS_URL", broker.url().c_str(), 1);
+  setenv("KAFKA_BROKERS", ("127.0.0.1:" + std::to_string(broker.port())).c_str(), 1);
   const Finished run = Process({FERRY_TESTS_DIR "/../examples/math/run", FERRY_BUILD_PROGRAM_DIR, name}).wait();
   CAPTURE(run.err);
   CHECK(run.err.empty());

@@ -35,6 +35,13 @@ TEST_CASE("SIGINT and SIGTERM end listen with exit code 0") {
   }
 }
 
+TEST_CASE("listen --from-beginning needs a transport that keeps something") {
+  const Finished run = ferry_tool({"listen", "tcp://127.0.0.1:0", "x", "--from-beginning"});
+  CHECK(run.out.empty());
+  CHECK(run.code == 64);
+  CHECK(has(run.err, "--from-beginning: tcp keeps nothing"));
+}
+
 TEST_CASE("listen on an address that is taken is exit code 3") {
   Service service;
   const Finished run = ferry_tool({"listen", service.url, "x"});

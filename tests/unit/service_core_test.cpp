@@ -37,7 +37,10 @@ class Broker final : public spi::ServerTransport {
       : attempts_(attempts), up_(up), silent_(silent), loop_(loop) {}
   void listen(std::vector<spi::Subscription>, std::function<void(const Failure*)> done) override {
     attempts_.add();
-    if (silent_) return;
+    if (silent_) {
+      unanswered = std::move(done);
+      return;
+    }
     loop_.post([this, done = std::move(done)] {
       const Failure away(errc::not_connected, "the broker is away", Fate::not_sent);
       done(up_ ? nullptr : &away);
@@ -49,6 +52,8 @@ class Broker final : public spi::ServerTransport {
     if (!silent_) loop_.post(std::move(done));
   }
   void close(std::chrono::milliseconds, std::function<void()> done) override { loop_.post(std::move(done)); }
+
+  std::function<void(const Failure*)> unanswered;   // of the attempt that is; touched on the loop
 
  private:
   Counter& attempts_;
@@ -81,7 +86,9 @@ class Delivery final : public spi::Delivery {
 struct World {
   explicit World(ServiceSettings settings) : service(std::move(settings), transport, runtime.next_loop(), runtime) {
     set_log_level(LogLevel::off);
-    service.attach(std::make_unique<Broker>(attempts, up, silent, *runtime.loops().front()));
+    auto made = std::make_unique<Broker>(attempts, up, silent, *runtime.loops().front());
+    broker = made.get();
+    service.attach(std::move(made));
     service.on_status_change([this](const StatusEvent& event) {
       statuses.change([&](auto& all) { all.push_back(event.status); });
     });
@@ -114,6 +121,7 @@ struct World {
   std::atomic<bool> silent{false};   // it lets us in, and answers nothing
   Watched<std::vector<Status>> statuses;
   Scripted transport;
+  Broker* broker = nullptr;
   Runtime runtime{1, 1};
   ServiceCore service;
 };
@@ -181,6 +189,24 @@ TEST_CASE("service: a drain does not wait for a broker that did not answer its a
   Counter drained;
   world.service.drain([&] { drained.add(); });
   CHECK(drained.reaches(1));
+}
+
+TEST_CASE("service: an attempt that succeeds while it drains changes nothing") {
+  World world(settings_of(false));
+  CHECK_FALSE(world.listen());
+  world.silent = true;
+  world.service.on_disconnected(Failure(errc::connection_lost, "gone"));
+  REQUIRE(world.attempts.reaches(2));
+  Counter drained;
+  world.service.drain([&] { drained.add(); });
+  REQUIRE(drained.reaches(1));
+  Counter answered;
+  world.runtime.loops().front()->post([&] {
+    std::exchange(world.broker->unanswered, nullptr)(nullptr);
+    answered.add();
+  });
+  REQUIRE(answered.reaches(1));
+  CHECK(world.statuses.get().back() == Status::draining);
 }
 
 TEST_CASE("service: a drain ends the attempts") {

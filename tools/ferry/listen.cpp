@@ -119,6 +119,7 @@ constexpr const char* examples =
     "Examples:\n"
     "  ferry listen tcp://127.0.0.1:3001 user_created '{\"cmd\":\"sum\"}'\n"
     "  ferry listen tcp://127.0.0.1:3001 user_created --count 1\n"
+    "  ferry listen kafka://127.0.0.1:9092 user_created --from-beginning\n"
     "  ferry listen --config app.json --service users user_created\n"
     "\n";
 
@@ -130,6 +131,7 @@ void add_listen(CLI::App& app, Action& chosen) {
   command->add_option("TARGET", arguments->first, "A URL, as tcp://127.0.0.1:3001; left out with --config")->type_name("");
   command->add_option("PATTERN", arguments->patterns, "JSON objects, or plain strings")->type_name("");
   arguments->target.add_options(*command);
+  arguments->target.add_replay(*command);
   command->add_option("--count", arguments->count, "Ends after this many messages")->type_name("N")->check(CLI::PositiveNumber);
   command->footer(std::string(examples) + exit_codes_help);
   command->callback([arguments, &chosen] { chosen = [arguments] { return listen(*arguments); }; });

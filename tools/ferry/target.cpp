@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include <ferry/config_check.hpp>
 #include <ferry/error.hpp>
 #include <ferry/log.hpp>
 #include <ferry/spi/options.hpp>
@@ -26,6 +27,21 @@ using nlohmann::json;
   spi::config_error({file.file(), "/" + section}, "there is no \"" + name + '"',
                     near.empty() ? "those here are: " + (known.empty() ? "none" : known)
                                  : "did you mean \"" + std::string(near) + "\"?");
+}
+
+/// Whoever replays wants to hear everything, whatever the service does otherwise.
+Config with_replay(const Config& config, const std::string& section) {
+  const CheckedConfig checked = check_config(config);
+  if (checked.services.empty() || checked.services.front().transport == nullptr) return config;   // the application says so
+  const spi::Transport& transport = *checked.services.front().transport;
+  const json options = transport.replay_options();
+  if (options.is_null()) {
+    spi::config_error({config.file(), "/" + section}, "--from-beginning: " + std::string(transport.name()) + " keeps nothing that could be heard again",
+                      "leave it out");
+  }
+  json root = config.root();
+  root.at(section).begin().value()["options"].merge_patch(options);
+  return Config::from_json(std::move(root), config.file(), config.directory());
 }
 
 }  // namespace
@@ -57,6 +73,10 @@ void Target::add_options(CLI::App& command) {
   command.add_flag("-v,--verbose", verbosity_, "Log what happens to standard error; -vv: more");
 }
 
+void Target::add_replay(CLI::App& command) {
+  command.add_flag("--from-beginning", replay_, "First what the broker has kept, as a listener of its own (Kafka)");
+}
+
 std::string Target::name() const {
   if (from_config()) return name_;
   std::string name = url_.substr(0, url_.find('?'));   // a passphrase may follow
@@ -76,10 +96,10 @@ json Target::section_of_url() const {
 
 Config Target::config() const {
   const std::string section = role_ == Role::client ? "clients" : "services";
-  if (!from_config()) {
-    return Config::from_json({{"threads", 1}, {section, {{name(), section_of_url()}}}}, "the configuration made from the URL");
-  }
-  return only(Config::from_file(file_), section, name_);
+  const Config made = from_config() ? only(Config::from_file(file_), section, name_)
+                                    : Config::from_json({{"threads", 1}, {section, {{name(), section_of_url()}}}},
+                                                        "the configuration made from the URL");
+  return replay_ ? with_replay(made, section) : made;
 }
 
 Application Target::open() const {

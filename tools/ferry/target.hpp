@@ -21,6 +21,8 @@ class Target {
   explicit Target(Role role) : role_(role) {}
 
   void add_options(CLI::App& command);
+  /// Of a service: `--from-beginning`.
+  void add_replay(CLI::App& command);
   /// Then the first positional argument is no URL.
   bool from_config() const noexcept { return !file_.empty(); }
   void set_url(std::string url) { url_ = std::move(url); }
@@ -40,6 +42,7 @@ class Target {
   std::string file_;
   std::string name_;
   int verbosity_ = 0;
+  bool replay_ = false;
 };
 
 }  // namespace ferry::tool

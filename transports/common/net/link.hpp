@@ -73,8 +73,6 @@ class Link : public std::enable_shared_from_this<Link>, public WireUser {
   bool held() const noexcept { return held_; }
 
  protected:
-  using Clock = std::chrono::steady_clock;
-
   /// Calls `ready`, if nobody has: the peer takes us.
   void started();
   bool starting() const noexcept { return ready_ != nullptr; }

@@ -178,6 +178,34 @@ T decode_json(std::string_view text) {
   }
 }
 
+/// What a string says, taken as JSON text itself: of a peer that sends 5 as "5". Empty if it is no T either.
+template <class T>
+std::optional<T> decode_text_scalar(std::string_view payload) {
+  std::string text;
+  JsonReader reader(payload);
+  if (reader.peek() != JsonReader::Type::string || !reader.read_string(text) || !reader.at_end()) return std::nullopt;
+  try {
+    return decode_json<T>(text);
+  } catch (const SerializationError&) {   // the words for the payload as it came say more
+    return std::nullopt;
+  }
+}
+
+template <class T>
+T decode_json_payload(const spi::Serializer& serializer, std::string_view payload) {
+  if constexpr (is_dom<T> || std::is_convertible_v<const T&, std::string_view>) {
+    return decode_json<T>(payload);   // any text is one
+  } else {
+    if (!serializer.text_scalars()) return decode_json<T>(payload);
+    try {
+      return decode_json<T>(payload);
+    } catch (const SerializationError&) {
+      if (auto value = decode_text_scalar<T>(payload)) return std::move(*value);
+      throw;
+    }
+  }
+}
+
 /// What a payload that is not there decodes to: an empty optional, JSON null, an empty `Payload`. Others refuse.
 template <class T>
 T decode_missing() {
@@ -199,7 +227,7 @@ T decode(const spi::Serializer& serializer, std::string_view bytes) {
     return Bytes(std::move(*data));
   } else {
     try {
-      if (serializer.json_text()) return decode_json<T>(bytes);
+      if (serializer.json_text()) return decode_json_payload<T>(serializer, bytes);
       auto tree = serializer.decode(bytes);
       if (!tree) throw_bad_payload(tree.failure().detail);
       return from_tree<T>(*tree);

@@ -27,8 +27,8 @@ class ServiceHooks {
   /// A handler threw: logs it and gives the body of the error that the caller is to see, in the serializer's format.
   virtual std::string error_payload(const std::exception_ptr& error, const spi::Delivery& delivery,
                                     std::string_view route) = 0;
-  /// The run is over.
-  virtual void finished(const spi::Delivery& delivery, bool succeeded) noexcept = 0;
+  /// The run is over. A request that has no answer may be handled `again`.
+  virtual void finished(const spi::Delivery& delivery, bool succeeded, bool again = false) noexcept = 0;
 
  protected:
   ~ServiceHooks() = default;
@@ -60,13 +60,15 @@ class Invocation {
   void fail(const std::exception_ptr& error);
 
  private:
-  void done(bool succeeded);
+  void done(bool succeeded, bool again = false);
+  bool may_run_again(const std::exception_ptr& error) const;
 
   spi::DeliveryPtr delivery_;   // null: over, or moved from
   ServiceHooks* service_;
   const std::string* route_;
   std::shared_ptr<EventChain> chain_;
   std::size_t chain_index_;
+  bool replied_ = false;
 };
 
 }  // namespace ferry::detail

@@ -53,6 +53,9 @@ class Delivery {
   /// Tells the broker what became of the message. Called exactly once by core, or by a handler that takes over.
   virtual void settle(Settlement outcome) { static_cast<void>(outcome); }
 
+  /// Whether a request, too, can be settled `requeue`, before anything was replied.
+  virtual bool can_be_requeued() const noexcept { return false; }
+
   /// False while so much is queued for the peer that a stream of replies should wait.
   virtual bool writable() const { return true; }
   /// Calls `ready` once, on the loop: when it is writable again, or when the peer is gone.

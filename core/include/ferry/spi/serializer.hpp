@@ -68,6 +68,9 @@ class Serializer {
   virtual bool json_text() const noexcept = 0;
   /// True if a body is UTF-8 text, which the TCP transport frames by UTF-16 units; false: by bytes.
   virtual bool text() const noexcept = 0;
+  /// True if a peer may have sent numbers, booleans and null as their plain text: then the payload `"5"` is read as 5 by who
+  /// asks for a number. A transport without envelopes says so (`Transport::serializer`).
+  virtual bool text_scalars() const noexcept { return false; }
 
   // Values. `encode...` append to `out`.
   virtual void encode(const nlohmann::json& value, std::string& out) const = 0;

@@ -197,6 +197,8 @@ class Transport {
   virtual const Capabilities& capabilities() const noexcept = 0;
   /// Of a client or service with these checked options, where a mode decides. The one above is that of the default mode.
   virtual Capabilities capabilities(const Options& options) const { return static_cast<void>(options), capabilities(); }
+  /// What payloads are read and written with where `configured` was chosen. Lives as long as the process.
+  virtual const Serializer& serializer(const Serializer& configured) const { return configured; }
   /// What holds in place of `configured` where the transport's own options say how to reconnect.
   virtual ReconnectPolicy reconnect_policy(const Options& options, ReconnectPolicy configured) const {
     return static_cast<void>(options), configured;
@@ -207,6 +209,9 @@ class Transport {
   virtual std::span<const std::string_view> schemes() const noexcept = 0;
   /// The `options` a URL stands for. Throws `ConfigError` for one that makes no sense.
   virtual nlohmann::json options_from_url(std::string_view url) const = 0;
+  /// Options, to be merged with others, with which a new service first hears what its broker has kept, disturbing no other
+  /// service. Null: it has kept nothing.
+  virtual nlohmann::json replay_options() const { return nullptr; }
   /// Where a client or service with these options connects to or listens: `tcp://127.0.0.1:3001`. For people and logs, so
   /// without passwords, keys and tokens. Empty if the transport has no word for it.
   virtual std::string address(const Options& options) const { return static_cast<void>(options), std::string(); }

@@ -1,0 +1,186 @@
+// What goes out because of a record, and when the record counts as done: once that is stored.
+
+#include <utility>
+
+#include "transports/kafka/error.hpp"
+#include "transports/kafka/server.hpp"
+
+namespace ferry::kafka {
+
+namespace {
+
+constexpr const char* no_place = "what it puts out cannot be stored";
+
+}  // namespace
+
+/// Its handlers are done with it.
+void Server::handled(Work work) {
+  const RecordPtr record = work.record;
+  release_turn(*record);
+  if (record->partition->gone) work.outputs.clear();   // the next member's
+  find_topics(std::move(work));
+}
+
+/// Those of outputs are made if they are not there, as those of a client's events.
+void Server::find_topics(Work work) {
+  std::vector<std::string> unknown;
+  for (const Output& output : work.outputs) {
+    if (!output.reply && !known_topics_.contains(output.topic)) unknown.push_back(output.topic);
+  }
+  if (unknown.empty()) return put_out(std::move(work));
+  ask([producer = session_->producer, link = settings_.link, unknown](const Stopped& stopped) {
+    return ensure_topics(producer->get(), link, unknown, stopped);
+  }, [this, unknown, work = std::make_shared<Work>(std::move(work))](const Fault& fault) {
+    if (fault) {
+      sink_.on_error(*fault);
+      return not_stored(std::move(*work));
+    }
+    known_topics_.insert(unknown.begin(), unknown.end());
+    put_out(std::move(*work));
+  });
+}
+
+void Server::put_out(Work work) {
+  if (!transaction_) return send_outputs(std::move(work));
+  const RecordPtr record = work.record;
+  // Into the transaction go the records of a partition in their order, whichever was handled first.
+  Partition& partition = *record->partition;
+  if (partition.gone) return;
+  partition.handled.emplace(record->message->offset, std::move(work));
+  if (!partition.ledger.settle(record->message->offset)) return;
+  const std::int64_t end = *partition.ledger.committable();
+  const std::shared_ptr<Session> session = session_;
+  while (session_ == session && !partition.handled.empty() && partition.handled.begin()->first < end) {
+    transaction_->add(std::move(partition.handled.extract(partition.handled.begin()).mapped()));
+  }
+}
+
+/// To the topic of dead letters, as it came, with what happened.
+void Server::bury(Work work, const std::string& cause) {
+  const Record& record = *work.record;
+  const std::string topic = record.partition->topic + settings_.dead_letter;
+  work.outputs.assign(1, dead_letter(record, topic, cause, work.attempts));
+  work.buried = true;
+  desk_->report(Failure(errc::rejected, "the record " + place_of(record) + " goes to " + topic + ": " + cause, Fate::unknown));
+  handled(std::move(work));
+}
+
+void Server::send_outputs(Work work) {
+  const std::uintptr_t number = work.record->number;
+  const std::size_t answers = work.record->answers.load(std::memory_order_acquire);
+  if (work.outputs.empty() && answers == 0) return finished(work.record);
+  Unconfirmed& unconfirmed = unconfirmed_[number];
+  unconfirmed.settled = true;
+  unconfirmed.expected = answers + work.outputs.size();
+  unconfirmed.work = std::move(work);
+  for (const Output& output : unconfirmed.work.outputs) {
+    Failure failure;
+    if (output.send(*session_, reinterpret_cast<void*>(opaque_of(number, true)), failure)) continue;
+    --unconfirmed.expected;
+    unconfirmed.failed = true;
+    desk_->report(std::move(failure));
+  }
+  check(number);
+}
+
+void Server::take_report(const rd_kafka_message_t* report) {
+  const auto opaque = reinterpret_cast<std::uintptr_t>(report->_private);
+  const std::uintptr_t number = opaque >> 1;
+  const bool good = report->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (transaction_) {
+    if (!good) transaction_->not_stored(number, report->err);
+  } else if (number != 0) {
+    Unconfirmed& unconfirmed = unconfirmed_[number];
+    ++unconfirmed.reported;
+    unconfirmed.failed = unconfirmed.failed || (!good && (opaque & 1) != 0);
+    check(number);
+  }
+  if (!good) desk_->report(delivery_failure(report, "a record was not confirmed"));
+}
+
+void Server::check(std::uintptr_t number) {
+  const auto found = unconfirmed_.find(number);
+  if (!found->second.settled || found->second.reported < found->second.expected) return;
+  Work work = std::move(found->second.work);
+  const bool failed = found->second.failed;
+  unconfirmed_.erase(found);
+  if (!failed) return finished(work.record);
+  work.record->answers.store(0, std::memory_order_relaxed);   // they were counted
+  not_stored(std::move(work));
+}
+
+/// It is sent again, as often as a handler would be tried.
+void Server::not_stored(Work work) {
+  ++work.attempts;
+  const bool often = settings_.max_deliver != 0 && work.attempts >= settings_.max_deliver;
+  if (!settings_.at_least_once) return finished(work.record);   // it was reported
+  if (often && !work.buried) return bury(std::move(work), no_place);
+  again(std::move(work));
+}
+
+/// The record is done with.
+void Server::finished(const RecordPtr& record) {
+  Partition& partition = *record->partition;
+  if (record->session != session_) return;
+  const bool was_full = partition.ledger.window() >= settings_.max_pending;
+  const bool more = !partition.gone && partition.ledger.settle(record->message->offset);
+  move_on(record);
+  if (was_full && !draining_ && session_) session_->consumer->wake_again();
+  if (!more) return;
+  partition.unstored = true;
+  ++uncommitted_;
+  if (std::exchange(storing_, true)) return;
+  environment_.loop->post([this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) store_offsets();
+  });
+}
+
+/// A partition may be waiting for this one, to be given away.
+void Server::move_on(const RecordPtr& record) {
+  if (record->partition->working > 0) --record->partition->working;
+  if (revoking_) try_revoke(false);
+}
+
+/// The driver commits what is stored, now and then and when partitions go.
+void Server::store_offsets() {
+  storing_ = false;
+  if (!session_ || !settings_.auto_commit || transaction_) return;
+  const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions_.size())));
+  for (const auto& [place, partition] : partitions_) {
+    if (!std::exchange(partition->unstored, false) || !partition->ledger.committable()) continue;
+    rd_kafka_topic_partition_list_add(list.get(), place.first.c_str(), place.second)->offset = *partition->ledger.committable();
+  }
+  if (list->cnt == 0) return;
+  const auto error = rd_kafka_offsets_store(session_->consumer->get(), list.get());
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR && !closed_) sink_.on_error(driver_failure(error, "offsets were not stored"));
+  if (settings_.commit_threshold == 0 || uncommitted_ < static_cast<std::size_t>(settings_.commit_threshold)) return;
+  uncommitted_ = 0;
+  rd_kafka_commit(session_->consumer->get(), nullptr, 1);
+}
+
+void Server::make_transaction() {
+  Transaction::Rules rules;
+  rules.interval = settings_.commit_interval;
+  rules.most_records = static_cast<std::size_t>(settings_.commit_threshold);
+  rules.limit = settings_.link.request;
+  rules.retry_delay = settings_.retry_delay;
+  Transaction::Events events;
+  events.done = [this](const Work& work) {
+    move_on(work.record);
+    if (session_ && !draining_) session_->consumer->wake_again();
+  };
+  events.hopeless = [this](Work work) {
+    const Record& record = *work.record;
+    work.outputs.assign(1, dead_letter(record, record.partition->topic + settings_.dead_letter, no_place, work.attempts));
+    work.buried = true;
+    transaction_->add(std::move(work));
+  };
+  events.error = [this](const Failure& failure) { desk_->report(failure); };
+  events.over = [this](const Failure& failure) { lost(failure); };
+  events.idle = [this] {
+    if (flushing_) serve_producer();
+  };
+  transaction_ = std::make_unique<Transaction>(session_, *environment_.loop, *worker_, rules, std::move(events));
+}
+
+}  // namespace ferry::kafka
