@@ -57,6 +57,17 @@ TEST_CASE("NestJS client, ferry service") {
     for (const double x : xs) sum += x;
     return sum;
   });
+  service.on_message({{"service", "StreamService"}, {"rpc", "Count"}, {"streaming", "rx_stream"}}, [](RequestReader<json>& in) -> task<json> {
+    json count{{"id", 0}};
+    while (co_await in.next()) count["id"] = count["id"].get<int>() + 1;
+    co_return count;
+  });
+  service.on_message("StreamService/Chat", [](RequestReader<json>& in, ReplyWriter<json>& out) -> task<void> {
+    while (const auto hero = co_await in.next()) {
+      if (hero->value("id", 0) < 0) throw RpcError(json{{"code", 5}, {"message", "enough"}});
+      co_await out.write(*hero);
+    }
+  });
   set_log_level(LogLevel::off);
   service.start();
   const Finished finished = start_nest("grpc-client", arguments_for(url_of(service)))->wait();
@@ -81,6 +92,9 @@ TEST_CASE("NestJS client, ferry service") {
   CHECK(got["cancel"]["values"].size() == 1);
   CHECK(cancelled.reaches(1));
   CHECK(got["sum"] == json{{"values", {{{"value", 6}}}}});
+  CHECK(got["count"] == json{{"values", {{{"id", 3}}}}});
+  CHECK(got["chat"] == json{{"values", {{{"id", 1}}, {{"id", 2}}, {{"id", 3}}}}});
+  CHECK(got["chat, error"] == json{{"values", {{{"id", 1}}}}, {"error", {{"code", 5}, {"details", "enough"}}}});
   const json expected = json::parse(R"({
     "float64":1.5,"float32":-0.25,"int32Value":-7,"int64Value":"-9223372036854775808","uint32Value":4294967295,
     "uint64Value":"18446744073709551615","sint32Value":-2147483648,"sint64Value":"-9007199254740993","fixed32Value":1,
@@ -134,4 +148,15 @@ TEST_CASE("ferry client, NestJS service") {
     "data":{"type":"Buffer","data":[0,255]},"powers":[{"level":1},{"name":"x"}],"counts":{"a":1},"byNumber":{"-1":{"level":3}},
     "chosenText":"","colour":5,"truth":false,"loose":[1,2],"numbers":[3,4]})");
   CHECK(client.send<json>("HeroService/Echo", kinds).get() == kinds);
+  for (const char* rpc : {"Count", "Tally"}) {
+    CAPTURE(rpc);
+    auto stream = client.duplex<json, json>({{"service", "StreamService"}, {"rpc", rpc}});
+    for (int i = 0; i < 100; ++i) REQUIRE(stream.write(json{{"id", i}}).get());
+    CHECK(stream.result().get() == json{{"id", 100}});
+  }
+  auto chat = client.duplex<json, json>("StreamService/Chat");
+  REQUIRE(chat.write(json{{"id", 7}}).get());
+  CHECK(chat.next().get() == json{{"id", 7}, {"name", "nest"}});
+  REQUIRE(chat.write(json{{"id", -5}}).get());
+  CHECK_THROWS_AS(chat.next().get(), RpcError);
 }

@@ -32,6 +32,7 @@ void BuiltInCall::OnReadDone(bool ok) {
 void BuiltInCall::OnWriteDone(bool ok) {
   const std::lock_guard lock(mutex_);
   writing_ = false;
+  if (ended_) return finish();
   if (!ok) return end({static_cast<int>(Code::cancelled), ""});
   next();
 }
@@ -56,10 +57,14 @@ void BuiltInCall::kill() {
 
 void BuiltInCall::end(const CallStatus& status) {
   if (std::exchange(ended_, true)) return;
-  ::grpc::Status last(static_cast<::grpc::StatusCode>(status.code), status.details);
-  if (!stopping_ || reply_.farewell.empty()) return Finish(std::move(last));
+  status_ = ::grpc::Status(static_cast<::grpc::StatusCode>(status.code), status.details);
+  if (!writing_) finish();   // else once that write is done
+}
+
+void BuiltInCall::finish() {
+  if (!stopping_ || reply_.farewell.empty()) return Finish(std::move(status_));
   out_ = make_buffer(reply_.farewell);
-  StartWriteAndFinish(&out_, ::grpc::WriteOptions(), std::move(last));
+  StartWriteAndFinish(&out_, ::grpc::WriteOptions(), std::move(status_));
 }
 
 void BuiltInCall::OnDone() {

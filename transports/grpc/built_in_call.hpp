@@ -32,12 +32,14 @@ class BuiltInCall final : public OpenCall, public ::grpc::ServerGenericBidiReact
 
   void next();                       // mutex held
   void end(const CallStatus& status);   // mutex held
+  void finish();                        // mutex held
 
   const std::shared_ptr<Service> service_;
   const BuiltIn& built_in_;
   ::grpc::ByteBuffer in_;
   ::grpc::ByteBuffer out_;
   BuiltInReply reply_;
+  ::grpc::Status status_;
 
   std::mutex mutex_;
   bool writing_ = false;

@@ -8,9 +8,6 @@
 namespace ferry::grpc {
 namespace {
 
-constexpr std::size_t high_water_bytes = 64 * 1024;   // waiting for gRPC, before a stream of replies should wait
-constexpr std::size_t high_water_messages = 64;
-
 void check_metadata(std::string_view key, std::string_view value) {
   if (const char* fault = metadata_fault(key, value)) {
     throw std::invalid_argument("gRPC metadata \"" + std::string(key) + "\": " + fault);
@@ -21,7 +18,7 @@ void check_metadata(std::string_view key, std::string_view value) {
 
 Call::Call(std::shared_ptr<Service> service, std::shared_ptr<Lane> lane, const ServerMethod& call_method, std::string peer,
            ::grpc::GenericCallbackServerContext& context)
-    : Delivery(lane->loop(), service->serializer()),
+    : Delivery(lane->loop(), call_method.serializer() != nullptr ? *call_method.serializer() : service->serializer()),
       service_(std::move(service)),
       lane_(std::move(lane)),
       call_method_(call_method),
@@ -41,6 +38,10 @@ Call::Call(std::shared_ptr<Service> service, std::shared_ptr<Lane> lane, const S
                                   : ::grpc::Status(::grpc::RESOURCE_EXHAUSTED, "maxConcurrentCalls calls are open"));
     return call;
   }
+  if (call_method.begins(call->incoming_)) {
+    if (!call->hand_over()) call->kill();
+    return call;
+  }
   // A service that holds back reads no further messages: this one waits in gRPC, which holds its client back.
   if (!lane->paused()) {
     call->StartRead(&call->in_);
@@ -53,44 +54,6 @@ Call::Call(std::shared_ptr<Service> service, std::shared_ptr<Lane> lane, const S
   return call;
 }
 
-// ---- reading ---------------------------------------------------------------------------------------------------------
-
-void Call::read_on() {
-  const std::lock_guard lock(mutex_);
-  if (!ending_ && context_ != nullptr) StartRead(&in_);
-}
-
-bool Call::read_body(CallStatus& fault) {
-  if (!body_.take(in_)) {
-    fault = {static_cast<int>(Code::internal), "the request cannot be decompressed"};
-    return false;
-  }
-  if (auto refused = call_method_.read(body_.view(), incoming_)) {
-    fault = std::move(*refused);
-    return false;
-  }
-  view_ = incoming_.view;
-  view_.has_id = true;
-  if (incoming_.timeout.count() > 0) {
-    deadline_ = std::chrono::steady_clock::now() + incoming_.timeout;
-  } else if (const auto told = context_->deadline(); told != std::chrono::system_clock::time_point::max()) {
-    deadline_ = std::chrono::steady_clock::now() + (told - std::chrono::system_clock::now());
-  }
-  return true;
-}
-
-void Call::OnReadDone(bool ok) {
-  CallStatus fault{static_cast<int>(Code::internal), "the call brought no request"};
-  if (ok && read_body(fault)) {
-    if (lane_->put({self_, {}, {}})) return;
-    fault = {static_cast<int>(Code::unavailable), "the service is shutting down"};
-  } else if (ok) {
-    service_->report(Failure(errc::bad_message, peer_ + ", " + path_ + ": " + fault.details));
-  }
-  const std::lock_guard lock(mutex_);
-  end(::grpc::Status(static_cast<::grpc::StatusCode>(fault.code), fault.details));
-}
-
 // ---- writing ---------------------------------------------------------------------------------------------------------
 
 void Call::reply(spi::ReplyKind kind, std::string& payload) {
@@ -98,10 +61,7 @@ void Call::reply(spi::ReplyKind kind, std::string& payload) {
   if (ending_) return;
   Answer answer = call_method_.answer(kind, payload, !started_);
   started_ = true;
-  if (answer.has_message && !over_) {
-    waiting_.push_back(make_buffer(answer.head, std::move(answer.payload)));
-    waiting_bytes_ += waiting_.back().Length();
-  }
+  if (answer.has_message && !over_) outbox_.put(make_buffer(answer.head, std::move(answer.payload)));
   if (!answer.last) return pump();
   for (const auto& [name, value] : answer.trailers) {
     if (context_ != nullptr && metadata_fault(name, value) == nullptr) context_->AddTrailingMetadata(name, value);
@@ -129,35 +89,32 @@ void Call::end(::grpc::Status status) {
 
 void Call::pump() {
   if (writing_ || finished_) return;
-  const bool last = ending_ && waiting_.size() <= 1;
-  if (waiting_.empty()) {
-    if (!last) return;
+  if (outbox_.empty()) {
+    if (!ending_) return;
     finished_ = true;
     return Finish(std::move(*status_));
   }
-  out_ = std::move(waiting_.front());
-  waiting_.pop_front();
-  waiting_bytes_ -= out_.Length();
+  const bool last = ending_ && outbox_.last();
+  const ::grpc::ByteBuffer& message = outbox_.next();
   if (last) {
     finished_ = true;
-    return StartWriteAndFinish(&out_, ::grpc::WriteOptions(), std::move(*status_));
+    return StartWriteAndFinish(&message, ::grpc::WriteOptions(), std::move(*status_));
   }
   writing_ = true;
-  // What goes out as one piece costs one call of the system, one record of TLS, and one wake-up of the peer.
-  StartWrite(&out_, waiting_.empty() ? ::grpc::WriteOptions() : ::grpc::WriteOptions().set_buffer_hint());
+  StartWrite(&message, outbox_.options());
 }
 
 bool Call::writable() const {
   const std::lock_guard lock(mutex_);
   // A stream whose caller is gone waits until its loop has heard of that: one that never waits would keep the loop from it.
   if (over_) return abandoned();
-  return waiting_bytes_ < high_water_bytes && waiting_.size() < high_water_messages;
+  return !outbox_.full();
 }
 
 void Call::when_writable(std::function<void()> ready) {
   {
     const std::lock_guard lock(mutex_);
-    if (!over_ && (waiting_bytes_ >= high_water_bytes || waiting_.size() >= high_water_messages)) {
+    if (!over_ && outbox_.full()) {
       ready_ = std::move(ready);
       return;
     }
@@ -166,8 +123,7 @@ void Call::when_writable(std::function<void()> ready) {
 }
 
 std::function<void()> Call::take_ready() {
-  const bool low = waiting_bytes_ <= high_water_bytes / 2 && waiting_.size() <= high_water_messages / 2;
-  return over_ || low ? std::exchange(ready_, nullptr) : nullptr;
+  return over_ || outbox_.low() ? std::exchange(ready_, nullptr) : nullptr;
 }
 
 void Call::OnWriteDone(bool ok) {
@@ -192,8 +148,9 @@ void Call::caller_gone() {
   {
     const std::lock_guard lock(mutex_);
     over_ = true;
-    waiting_.clear();
-    waiting_bytes_ = 0;
+    outbox_.clear();
+    inbox_.fail(Failure(errc::cancelled, "the caller is gone"));
+    serve_reader();
     end(::grpc::Status::CANCELLED);
     pump();
     ready = take_ready();

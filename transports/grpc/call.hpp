@@ -1,6 +1,5 @@
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -11,12 +10,14 @@
 
 #include "ferry/contexts/grpc_context.hpp"
 #include "transports/grpc/bytes.hpp"
+#include "transports/grpc/inbox.hpp"
 #include "transports/grpc/method.hpp"
+#include "transports/grpc/outbox.hpp"
 #include "transports/grpc/service.hpp"
 
 namespace ferry::grpc {
 
-/// One request and its replies: gRPC's reactor and core's delivery in one.
+/// One request, or a stream of them, and its replies: gRPC's reactor and core's delivery in one.
 ///
 /// Lifetime: held by whoever handles it, and by gRPC until `OnDone`.
 /// Threads:  reactions on gRPC's; `mutex_` guards what they and replies touch. gRPC runs no reaction inside a call to it.
@@ -30,6 +31,7 @@ class Call final : public spi::Delivery, public GrpcContext, public OpenCall, pu
   Headers headers() const override;
   void reply(spi::ReplyKind kind, std::string& payload) override;
   void settle(spi::Settlement outcome) override;
+  void read(std::function<void(Inbox::Next)> ready) override;
   bool writable() const override;
   void when_writable(std::function<void()> ready) override;
   TransportContext* context() noexcept override { return this; }
@@ -58,7 +60,10 @@ class Call final : public spi::Delivery, public GrpcContext, public OpenCall, pu
   void stop_reading() override {}
   void read_on() override;
 
-  bool read_body(CallStatus& fault);
+  bool hand_over();
+  void take_next(bool ok);
+  void serve_reader();                              // mutex held
+  void read_more();                                 // mutex held
   void end(::grpc::Status status);                  // mutex held
   void pump();                                      // mutex held
   std::function<void()> take_ready();               // mutex held
@@ -72,14 +77,16 @@ class Call final : public spi::Delivery, public GrpcContext, public OpenCall, pu
   const std::string peer_;
   spi::DeliveryPtr self_;   // gRPC's hold
   ::grpc::ByteBuffer in_;
-  Body body_;
+  Body body_;            // of the first message
   Incoming incoming_;
+  bool stream_ = false;   // of requests; before it is handed over
 
   mutable std::mutex mutex_;
   ::grpc::GenericCallbackServerContext* context_;   // null once gRPC is done
-  std::deque<::grpc::ByteBuffer> waiting_;
-  std::size_t waiting_bytes_ = 0;
-  ::grpc::ByteBuffer out_;                  // the one being written
+  Inbox inbox_;
+  std::function<void(Inbox::Next)> reader_;
+  bool reading_ = false;
+  Outbox outbox_;
   std::optional<::grpc::Status> status_;    // given, not yet sent
   std::optional<::grpc::Status> own_status_;   // the handler's choice for a failure
   std::function<void()> ready_;

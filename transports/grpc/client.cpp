@@ -84,7 +84,8 @@ const ClientMethod* Client::State::find(const Pattern& pattern, Failure& failure
 
 bool Client::State::set_up(ClientCall& call, const spi::OutgoingMessage& message, Failure& failure) {
   if (settings.wait_for_ready) call.context.set_wait_for_ready(true);
-  if (call.method.one_reply() && message.deadline != std::chrono::steady_clock::time_point() &&
+  // Of a stream of replies it is the wait for the next value, which gRPC cannot say.
+  if (contract && !message.reply_stream && message.deadline != std::chrono::steady_clock::time_point() &&
       message.deadline != std::chrono::steady_clock::time_point::max()) {
     const auto left = message.deadline - std::chrono::steady_clock::now();
     call.context.set_deadline(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(left));
@@ -105,12 +106,20 @@ bool Client::State::call(const spi::OutgoingMessage& message, spi::EmitToken tok
   ::grpc::GenericStub* const to = stub(failure);
   const ClientMethod* const method = to == nullptr ? nullptr : find(*message.pattern, failure);
   if (method == nullptr) return false;
-  const auto made = std::make_shared<ClientCall>(inlet, *method, std::string(message.id), token);
-  std::string head;
-  if (!set_up(*made, message, failure) || !method->write(message, head, failure)) return false;
+  if (const char* fault = method->fault(message.request_stream)) {
+    failure = Failure(errc::unsupported, method->path() + " of " + settings.url + ": " + fault, Fate::not_sent);
+    return false;
+  }
+  const auto made = std::make_shared<ClientCall>(inlet, signals, *method, std::string(message.id), token);
+  if (!set_up(*made, message, failure)) return false;
   if (message.id.empty()) events.emplace(token, made);
   else calls.emplace(made->id, made);
-  made->start(*to, make_buffer(head, message.has_payload ? std::move(*message.payload) : std::string()));
+  std::string head;
+  const bool first = method->write(message, head);
+  ::grpc::ByteBuffer buffer = make_buffer(head, message.has_payload ? std::move(*message.payload) : std::string());
+  if (!message.request_stream) return made->start(*to, std::move(buffer)), true;
+  made->start_stream(*to);
+  if (first) made->write(std::move(buffer));
   return true;
 }
 
@@ -127,8 +136,13 @@ void Client::State::take(News& news) {
     return left();
   }
   const std::shared_ptr<ClientCall> call = std::move(news.call);
-  if (!news.message) return ended(call, news.status);
-  if (!call->ended) message(*call, *news.message);
+  if (news.of == News::Of::writable) {
+    if (!call->ended) sink.on_writable(call->id);
+    return;
+  }
+  const bool good = news.of == News::Of::message || news.status.code == static_cast<int>(Code::ok);
+  if (news.message && good && !call->ended) message(*call, *news.message);
+  if (news.of == News::Of::end) return ended(call, news.status);
   call->taken();
 }
 
@@ -230,7 +244,8 @@ bool Client::emit(const spi::OutgoingMessage& message, spi::EmitToken token, Fai
   if (s.contract) return s.call(message, token, failure);
   ::grpc::GenericStub* const stub = s.stub(failure);
   std::string head;
-  if (stub == nullptr || !s.envelope.write(message, head, failure)) return false;
+  if (stub == nullptr) return false;
+  s.envelope.write(message, head);
   if (!s.emitter) {
     s.emitter = std::make_shared<Emitter>(s.signals, s.settings.longest_sent);
     s.emitter->start(*stub);
@@ -241,6 +256,29 @@ bool Client::emit(const spi::OutgoingMessage& message, spi::EmitToken token, Fai
   }
   s.emitter->add(head, message.has_payload ? std::move(*message.payload) : std::string(), token);
   return true;
+}
+
+bool Client::write(std::string_view id, std::string& payload, Failure&) {
+  const auto found = state_->calls.find(id);
+  if (found == state_->calls.end()) return true;
+  std::string head;
+  found->second->method.write_next(payload.size(), head);
+  found->second->write(make_buffer(head, std::move(payload)));
+  return true;
+}
+
+void Client::end_writes(std::string_view id) {
+  const auto found = state_->calls.find(id);
+  if (found != state_->calls.end()) found->second->end_writes();
+}
+
+bool Client::writable(std::string_view id) const {
+  const auto found = state_->calls.find(id);
+  return found == state_->calls.end() || found->second->writable();
+}
+
+std::shared_ptr<const spi::PayloadFormats> Client::formats() const {
+  return state_->contract ? state_->contract->contract() : nullptr;
 }
 
 void Client::cancel(std::string_view id) {

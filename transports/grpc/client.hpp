@@ -16,6 +16,10 @@ class Client final : public spi::ClientTransport {
   void connect() override;
   bool request(const spi::OutgoingMessage& message, Failure& failure) override;
   bool emit(const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure) override;
+  bool write(std::string_view id, std::string& payload, Failure& failure) override;
+  void end_writes(std::string_view id) override;
+  bool writable(std::string_view id) const override;
+  std::shared_ptr<const spi::PayloadFormats> formats() const override;
   void cancel(std::string_view id) override;
   void pause() override;
   void resume() override;

@@ -20,21 +20,92 @@ std::shared_ptr<Inlet> Inlet::make(const spi::Loop& loop, Mailbox::Take take) {
 
 void ClientCall::start(::grpc::GenericStub& stub, ::grpc::ByteBuffer message) {
   self_ = shared_from_this();
-  out_ = std::move(message);
+  outbox_.put(std::move(message));
+  if (method.one_reply()) {   // all of it in one operation of gRPC's, which is what such a call costs least
+    return stub.UnaryCall(&context, method.path(), {}, &outbox_.next(), &in_, [this](const ::grpc::Status& status) {
+      auto body = std::make_shared<Body>();
+      if (status.ok() && body->take(in_)) only_ = std::move(body);
+      OnDone(status);
+    });
+  }
   context.set_initial_metadata_corked(true);   // one frame with the message
   stub.PrepareBidiStreamingCall(&context, method.path(), {}, this);
-  StartWriteLast(&out_, ::grpc::WriteOptions());
+  StartWriteLast(&outbox_.next(), ::grpc::WriteOptions());
   StartRead(&in_);
   StartCall();
 }
 
+// ---- a stream of requests --------------------------------------------------------------------------------------------
+
+void ClientCall::start_stream(::grpc::GenericStub& stub) {
+  self_ = shared_from_this();
+  stub.PrepareBidiStreamingCall(&context, method.path(), {}, this);
+  AddHold();   // writes come from outside of reactions
+  open_ = true;
+  StartRead(&in_);
+  StartCall();
+}
+
+void ClientCall::write(::grpc::ByteBuffer message) {
+  const std::lock_guard lock(mutex_);
+  if (!open_) return;
+  outbox_.put(std::move(message));
+  pump();
+}
+
+void ClientCall::end_writes() {
+  const std::lock_guard lock(mutex_);
+  finishing_ = true;
+  pump();
+}
+
+bool ClientCall::writable() const {
+  const std::lock_guard lock(mutex_);
+  if (!open_ || !outbox_.full()) return true;
+  waited_for_ = true;
+  return false;
+}
+
+void ClientCall::pump() {
+  if (writing_ || !open_) return;
+  if (!outbox_.empty()) {
+    const ::grpc::ByteBuffer& message = outbox_.next();
+    writing_ = true;
+    return StartWrite(&message, outbox_.options());
+  }
+  if (!finishing_) return;
+  StartWritesDone();
+  close_writes();
+}
+
+void ClientCall::close_writes() {
+  outbox_.clear();
+  if (std::exchange(open_, false)) RemoveHold();
+}
+
+void ClientCall::OnWriteDone(bool ok) {
+  const std::lock_guard lock(mutex_);
+  writing_ = false;
+  if (ok) pump();
+  else close_writes();   // the status follows
+  if (!waited_for_ || (open_ && !outbox_.low())) return;
+  waited_for_ = false;
+  signals_->put({.call = shared_from_this(), .of = News::Of::writable});
+}
+
+// ---- replies ---------------------------------------------------------------------------------------------------------
+
 void ClientCall::OnReadDone(bool ok) {
-  if (!ok) return;   // the status follows
+  if (!ok) {   // the status follows: that of a stream of requests, too, whether it has ended or not
+    const std::lock_guard lock(mutex_);
+    return close_writes();
+  }
   auto body = std::make_shared<Body>();
   if (!body->take(in_)) {
     context.TryCancel();
     return;
   }
+  if (method.one_reply()) return keep(std::move(body));
   bool reads_on = false;
   {
     const std::lock_guard lock(mutex_);
@@ -49,6 +120,14 @@ void ClientCall::OnReadDone(bool ok) {
   if (reads_on) StartRead(&in_);
 }
 
+/// What it is worth, the status says.
+void ClientCall::keep(std::shared_ptr<Body> only) {
+  several_ = only_ != nullptr;
+  only_ = std::move(only);
+  if (several_) context.TryCancel();
+  else StartRead(&in_);
+}
+
 void ClientCall::taken() {
   const std::lock_guard lock(mutex_);
   --untaken_;
@@ -61,12 +140,22 @@ void ClientCall::cancel() {
   ended = true;
   context.TryCancel();
   const std::lock_guard lock(mutex_);
+  close_writes();
   if (std::exchange(held_, false)) RemoveHold();
 }
 
 void ClientCall::OnDone(const ::grpc::Status& status) {
   const std::shared_ptr<ClientCall> last = std::move(self_);
-  inlet_->put({.call = last, .status = {static_cast<int>(status.error_code()), status.error_message()}});
+  News news{.call = last, .of = News::Of::end, .message = std::move(only_)};
+  news.status = {static_cast<int>(status.error_code()), status.error_message()};
+  if (several_) news.status = {static_cast<int>(Code::internal), "the service sent several messages for one reply"};
+  if (!status.ok()) {
+    for (const auto& [name, value] : context.GetServerTrailingMetadata()) {
+      if (name == "date") continue;   // HTTP's, where a call is all trailers
+      news.status.trailers.emplace_back(std::string(name.data(), name.size()), std::string(value.data(), value.size()));
+    }
+  }
+  inlet_->put(std::move(news));
 }
 
 }  // namespace ferry::grpc

@@ -12,6 +12,7 @@
 #include "transports/grpc/bytes.hpp"
 #include "transports/grpc/error.hpp"
 #include "transports/grpc/method.hpp"
+#include "transports/grpc/outbox.hpp"
 
 namespace ferry::grpc {
 
@@ -20,9 +21,14 @@ class Emitter;
 
 /// What gRPC's threads tell a client's loop.
 struct News {
-  std::shared_ptr<ClientCall> call = {};    // of this call: a message, or without one the end
+  std::shared_ptr<ClientCall> call = {};    // of this call:
+  enum class Of : std::uint8_t {
+    message,
+    writable,   ///< it can take more requests
+    end,        ///< with `status`; a call with one reply has its message now
+  } of = Of::message;
   std::shared_ptr<Body> message = {};
-  CallStatus status = {};                   // of the end
+  CallStatus status = {};                   // of an end
   std::shared_ptr<Emitter> emitter = {};    // of the stream of events:
   enum class Event : std::uint8_t {
     written,   ///< a message was
@@ -52,8 +58,10 @@ class Inlet {
 class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::grpc::ByteBuffer>,
                          public std::enable_shared_from_this<ClientCall> {
  public:
-  ClientCall(std::shared_ptr<Inlet> inlet, const ClientMethod& of, std::string its_id, spi::EmitToken its_token)
-      : method(of), id(std::move(its_id)), token(its_token), inlet_(std::move(inlet)) {}
+  /// `signals`: for what does not stand still while the client is paused.
+  ClientCall(std::shared_ptr<Inlet> inlet, std::shared_ptr<Inlet> signals, const ClientMethod& of, std::string its_id,
+             spi::EmitToken its_token)
+      : method(of), id(std::move(its_id)), token(its_token), inlet_(std::move(inlet)), signals_(std::move(signals)) {}
 
   ::grpc::ClientContext context;
   const ClientMethod& method;
@@ -62,6 +70,12 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
   bool ended = false;            // on the loop: core has heard its end
 
   void start(::grpc::GenericStub& stub, ::grpc::ByteBuffer message);
+  /// The same of a stream of requests, each for `write`.
+  void start_stream(::grpc::GenericStub& stub);
+  /// On the loop. What is written after the end is dropped.
+  void write(::grpc::ByteBuffer message);
+  void end_writes();
+  bool writable() const;
   /// On the loop: one of its messages was taken.
   void taken();
   /// On the loop: nobody waits for more.
@@ -69,14 +83,25 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
 
  private:
   void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void keep(std::shared_ptr<Body> only);
+  void pump();         // mutex held
+  void close_writes();   // mutex held
   void OnDone(const ::grpc::Status& status) override;
 
   const std::shared_ptr<Inlet> inlet_;
+  const std::shared_ptr<Inlet> signals_;
   std::shared_ptr<ClientCall> self_;
-  ::grpc::ByteBuffer out_;
   ::grpc::ByteBuffer in_;
+  std::shared_ptr<Body> only_;   // of a call with one reply
+  bool several_ = false;         // which brought more
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  Outbox outbox_;
+  bool writing_ = false;
+  bool open_ = false;       // a stream of requests goes on: gRPC must not end the call behind our back
+  bool finishing_ = false;  // when all of it is written
+  mutable bool waited_for_ = false;   // somebody wants to hear that it can take more
   int untaken_ = 0;     // messages on their way to the loop
   bool held_ = false;   // no read is under way, and the call must not end before one is
 };

@@ -69,7 +69,7 @@ std::shared_ptr<const Contract> Contract::read(const spi::Options& options, cons
   const spi::Options loader = options.object("loader");
   Protos::Source source{options.strings("protoPath"), loader.strings("includeDirs"), options.strings("package"), directory,
                         options.place("protoPath"), options.place("package")};
-  std::shared_ptr<Contract> contract(new Contract(source, read_loader(loader)));
+  std::shared_ptr<Contract> contract(new Contract(source, read_loader(loader), serializer));
   if (options.given("routes")) contract->add_routes(options.any("routes"), options.place("routes"));
   contract->add_names();
   return contract;
@@ -93,7 +93,7 @@ void Contract::add_routes(const json& routes, const spi::ConfigPlace& place) {
     Route route = route_of(*rpc, pattern.is_string() ? Pattern(pattern.get<std::string>()) : Pattern::from_json(pattern.dump()));
     route.request = field_named(*rpc->request, one.string("request"), one.place("request"));
     route.response = field_named(*rpc->response, one.string("response"), one.place("response"));
-    if (find(route.route) != nullptr) {
+    if (this->route(route.route) != nullptr) {
       spi::config_error(one.place("pattern"), pattern.dump() + " stands for two methods", "leave one of them out");
     }
     add(std::move(route));
@@ -105,9 +105,11 @@ void Contract::add_names() {
   for (const bool relative : {true, false}) {
     for (const Rpc& rpc : protos_.rpcs()) {
       const std::string& service = relative ? rpc.short_service : rpc.service;
-      const std::string streaming = rpc.request_stream ? "rx_stream" : "no_stream";
       add(route_of(rpc, Pattern({"service", service}, {"rpc", rpc.name})));
-      add(route_of(rpc, Pattern({"service", service}, {"rpc", rpc.name}, {"streaming", streaming})));
+      for (const char* streaming : {"no_stream", "rx_stream", "pt_stream"}) {
+        if (rpc.request_stream == (*streaming == 'n')) continue;
+        add(route_of(rpc, Pattern({"service", service}, {"rpc", rpc.name}, {"streaming", streaming})));
+      }
       add(route_of(rpc, Pattern(service + "/" + rpc.name)));
     }
   }
@@ -115,12 +117,23 @@ void Contract::add_names() {
 
 /// What came first holds.
 void Contract::add(Route route) {
-  if (find(route.route) != nullptr) return;
+  if (this->route(route.route) != nullptr) return;
+  using Side = MessageSerializer::Side;
+  const PayloadType request{route.rpc->request, route.request};
+  const PayloadType response{route.rpc->response, route.response};
+  const LoaderOptions& loader = protos_.loader();
+  route.client = std::make_unique<MessageSerializer>(Side::client, route.rpc->path, request, response, loader, json_);
+  route.service = std::make_unique<MessageSerializer>(Side::service, route.rpc->path, response, request, loader, json_);
   routes_.push_back(std::make_unique<Route>(std::move(route)));
   by_route_.emplace(routes_.back()->route, routes_.back().get());
 }
 
-const Route* Contract::find(std::string_view route) const noexcept {
+const spi::Serializer* Contract::find(const Pattern& pattern) const {
+  const Route* meant = route(pattern.route());
+  return meant == nullptr ? nullptr : meant->client.get();
+}
+
+const Route* Contract::route(std::string_view route) const noexcept {
   const auto found = by_route_.find(route);
   return found == by_route_.end() ? nullptr : found->second;
 }

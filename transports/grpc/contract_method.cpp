@@ -1,9 +1,9 @@
 #include "transports/grpc/contract_method.hpp"
 
 #include <limits>
-#include <set>
+#include <map>
 
-#include "transports/grpc/codec.hpp"
+#include "transports/grpc/base64.hpp"
 
 namespace ferry::grpc {
 namespace {
@@ -11,25 +11,6 @@ namespace {
 using nlohmann::json;
 
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
-/// The message, or the field of it that stands for it.
-std::string payload_of(const json& message, const Field* field) {
-  if (field == nullptr) return dump(message);
-  const auto found = message.find(field->name);
-  return dump(found == message.end() ? default_of(*field) : *found);
-}
-
-/// The other way round. Nothing at all is an empty message.
-bool message_from(const Shape& shape, const Field* field, std::string_view payload, std::string& out, std::string& fault) {
-  json value = payload.empty() ? json() : json::parse(payload, nullptr, false);
-  if (value.is_discarded()) return fault = "a payload that is no JSON", false;
-  if (field != nullptr) value = json{{field->name, std::move(value)}};
-  if (value.is_null()) value = json::object();
-  CodecFault found;
-  if (encode_message(shape, value, out, found)) return true;
-  fault = found.text(shape);
-  return false;
-}
 
 /// What NestJS makes of an error without a filter: `code` if it is an integer, `details` if it is text, else `message`.
 CallStatus status_of(const json& body, Answer& answer) {
@@ -54,33 +35,43 @@ CallStatus status_of(const json& body, Answer& answer) {
   return status;
 }
 
+/// Null, or what is wrong with a handler for such a method.
+const char* kind_fault(const Rpc& rpc, const spi::Subscription& handler) {
+  if (handler.event) return rpc.request_stream ? "an event is one message, and it takes a stream of requests" : nullptr;
+  if (rpc.request_stream && !handler.request_stream) return "it takes a stream of requests: let the handler take a RequestReader";
+  if (!rpc.request_stream && handler.request_stream) return "it takes one request, and the handler reads a stream of them";
+  if (!rpc.response_stream && handler.reply_stream) return "it returns one reply, and the handler writes a stream of them";
+  return nullptr;
+}
+
 }  // namespace
 
 // ---- the service's side ----------------------------------------------------------------------------------------------
 
-std::optional<CallStatus> ContractServerMethod::read(std::string_view body, Incoming& out) const {
-  json message;
-  CodecFault fault;
-  if (!decode_message(*route_.rpc->request, contract_->protos().loader(), body, message, fault)) {
-    return CallStatus{static_cast<int>(Code::internal), "Error deserializing request: " + fault.text(*route_.rpc->request)};
-  }
-  out.text = payload_of(message, route_.request);
+void ContractServerMethod::fill(Incoming& out) const {
   using Form = spi::RequestView::PatternForm;
   out.view.pattern_form = route_.pattern_is_json ? Form::json : Form::text;
   out.view.pattern = route_.pattern;
-  out.view.has_payload = true;
-  out.view.payload = out.text;
   out.metadata_headers = true;
+}
+
+bool ContractServerMethod::begins(Incoming& out) const {
+  if (!route_.rpc->request_stream) return false;
+  fill(out);
+  out.stream = true;
+  return true;
+}
+
+std::optional<CallStatus> ContractServerMethod::read(std::string_view body, Incoming& out) const {
+  fill(out);
+  out.view.has_payload = true;
+  out.view.payload = body;
   return std::nullopt;
 }
 
-void ContractServerMethod::add_message(const std::string& payload, Answer& answer) const {
-  std::string fault;
-  answer.has_message = message_from(*route_.rpc->response, route_.response, payload, answer.payload, fault);
-  if (answer.has_message) return;
-  answer.payload.clear();
-  answer.last = true;
-  answer.status = {static_cast<int>(Code::internal), "Error serializing response: " + fault};
+const char* ContractServerMethod::read_next(std::string_view body, std::string_view& payload) const {
+  payload = body;
+  return nullptr;
 }
 
 Answer ContractServerMethod::answer(spi::ReplyKind kind, std::string& payload, bool first) const {
@@ -93,7 +84,12 @@ Answer ContractServerMethod::answer(spi::ReplyKind kind, std::string& payload, b
   } else if (kind == ReplyKind::no_handler) {
     answer.status = {static_cast<int>(Code::unimplemented), "The server does not implement the method " + route_.rpc->name};
   } else if (kind != ReplyKind::end) {
-    if (first || !one) add_message(payload, answer);   // of several values for one reply, the first counts
+    answer.has_message = first || !one;
+    answer.payload = std::move(payload);
+    if (!answer.has_message) {
+      answer.last = true;
+      answer.status = {static_cast<int>(Code::internal), "the handler gave several values for one reply"};
+    }
   } else if (one && first) {
     // A handler that returns nothing answers with a message that has nothing; any other wants a value.
     if (route_.rpc->response->fields.empty()) answer.has_message = true;
@@ -104,34 +100,26 @@ Answer ContractServerMethod::answer(spi::ReplyKind kind, std::string& payload, b
 
 // ---- the client's side -----------------------------------------------------------------------------------------------
 
-bool ContractClientMethod::write(const spi::OutgoingMessage& message, std::string& head, Failure& failure) const {
-  std::string fault;
-  const std::string_view payload = message.has_payload ? std::string_view(*message.payload) : std::string_view();
-  if (!message_from(*route_.rpc->request, route_.request, payload, head, fault)) {
-    failure = Failure(errc::bad_payload, route_.rpc->path + ": " + fault, Fate::not_sent);
-    return false;
-  }
-  if (message.has_payload) message.payload->clear();
-  return true;
+const char* ContractClientMethod::fault(bool request_stream) const noexcept {
+  if (request_stream == route_.rpc->request_stream) return nullptr;
+  return request_stream ? "it takes one request, not a stream of them" : "it takes a stream of requests: see Client::duplex";
 }
 
-const char* ContractClientMethod::read(std::string_view body, std::string& text, spi::ReplyView& out) const {
-  json message;
-  CodecFault fault;
-  if (!decode_message(*route_.rpc->response, contract_->protos().loader(), body, message, fault)) {
-    text = fault.text(*route_.rpc->response);
-    return text.c_str();
-  }
-  text = payload_of(message, route_.response);
+bool ContractClientMethod::write(const spi::OutgoingMessage& message, std::string&) const { return !message.request_stream; }
+
+const char* ContractClientMethod::read(std::string_view body, std::string&, spi::ReplyView& out) const {
   out.has_value = true;
-  out.value = text;
+  out.value = body;
+  out.serializer = route_.client.get();
   out.last = one_reply();
   return nullptr;
 }
 
 ClientMethod::End ContractClientMethod::end(const CallStatus& status, std::string_view where) const {
   switch (static_cast<Code>(status.code)) {
-    case Code::ok: return {};
+    case Code::ok:
+      if (one_reply()) return {unreadable("it ended the call without a reply", where), {}};
+      return {};
     case Code::unavailable:
     case Code::deadline_exceeded:
     case Code::cancelled:
@@ -141,20 +129,18 @@ ClientMethod::End ContractClientMethod::end(const CallStatus& status, std::strin
   Failure failure = call_failure(status, where);
   if (failure.code == errc::bad_payload) return {std::move(failure), {}};
   // As NestJS's client has it.
-  return {std::nullopt, dump({{"code", status.code},
-                              {"details", status.details},
-                              {"message", std::to_string(status.code) + " " + code_name(status.code) + ": " + status.details}})};
+  json body{{"code", status.code},
+            {"details", status.details},
+            {"message", std::to_string(status.code) + " " + code_name(status.code) + ": " + status.details}};
+  for (const auto& [name, value] : status.trailers) body["metadata"][name] = name.ends_with("-bin") ? to_base64(value) : value;
+  return {std::nullopt, dump(body)};
 }
 
 const ClientMethod* ContractMethods::find(const Pattern& pattern, Failure& failure) {
-  const Route* route = contract_->find(pattern.route());
+  const Route* route = contract_->route(pattern.route());
   if (route == nullptr) {
     failure = Failure(errc::bad_pattern, "no method for the pattern " + pattern.route() + " in " + contract_->files() +
                                              "; there are: " + contract_->protos().list(), Fate::not_sent);
-    return nullptr;
-  }
-  if (route->rpc->request_stream) {
-    failure = Failure(errc::unsupported, route->rpc->path + " takes a stream of requests, which a call does not send yet", Fate::not_sent);
     return nullptr;
   }
   auto& made = made_[route];
@@ -167,14 +153,14 @@ const ClientMethod* ContractMethods::find(const Pattern& pattern, Failure& failu
 ContractPaths::ContractPaths(std::shared_ptr<const Contract> contract, const std::vector<spi::Subscription>& subscriptions,
                              bool strict, std::optional<Failure>& failure, std::vector<std::string>& warnings)
     : contract_(std::move(contract)) {
-  std::set<std::string, std::less<>> handled;
+  std::map<std::string, const spi::Subscription*, std::less<>> handled;
   std::string unreachable;
   const auto refuse = [&](const std::string& what) {
     if (!failure) failure = Failure(errc::bad_config, what, Fate::not_sent);
   };
   for (const spi::Subscription& subscription : subscriptions) {
-    handled.insert(subscription.route);
-    if (contract_->find(subscription.route) != nullptr) continue;
+    handled.emplace(subscription.route, &subscription);
+    if (contract_->route(subscription.route) != nullptr) continue;
     // Who names a service and an rpc means a method.
     const json pattern = json::parse(subscription.route, nullptr, false);
     if (pattern.is_object() && pattern.contains("service") && pattern.contains("rpc")) {
@@ -187,8 +173,11 @@ ContractPaths::ContractPaths(std::shared_ptr<const Contract> contract, const std
   for (const Rpc& rpc : contract_->protos().rpcs()) {
     auto& method = methods_[rpc.path];
     for (const Route* route : contract_->routes_to(rpc)) {
-      if (method || !handled.contains(route->route)) continue;
-      if (rpc.request_stream) refuse(rpc.path + " takes a stream of requests, which a handler cannot read yet");
+      const auto handler = handled.find(route->route);
+      if (method || handler == handled.end()) continue;
+      if (const char* fault = kind_fault(rpc, *handler->second)) {
+        refuse("the handler of " + route->route + " does not fit " + rpc.path + " of " + contract_->files() + ": " + fault);
+      }
       method = std::make_unique<ContractServerMethod>(contract_, *route);
     }
     if (!method) missing += (missing.empty() ? "" : ", ") + rpc.path.substr(1);

@@ -16,11 +16,14 @@ class ContractServerMethod final : public ServerMethod {
  public:
   ContractServerMethod(std::shared_ptr<const Contract> contract, const Route& route)
       : contract_(std::move(contract)), route_(route) {}
+  const spi::Serializer* serializer() const noexcept override { return route_.service.get(); }
+  bool begins(Incoming& out) const override;
   std::optional<CallStatus> read(std::string_view body, Incoming& out) const override;
+  const char* read_next(std::string_view body, std::string_view& payload) const override;
   Answer answer(spi::ReplyKind kind, std::string& payload, bool first) const override;
 
  private:
-  void add_message(const std::string& payload, Answer& answer) const;
+  void fill(Incoming& out) const;
 
   const std::shared_ptr<const Contract> contract_;
   const Route& route_;
@@ -33,7 +36,9 @@ class ContractClientMethod final : public ClientMethod {
   const std::string& path() const noexcept override { return route_.rpc->path; }
   bool one_reply() const noexcept override { return !route_.rpc->response_stream; }
   bool metadata_headers() const noexcept override { return true; }
-  bool write(const spi::OutgoingMessage& message, std::string& head, Failure& failure) const override;
+  const char* fault(bool request_stream) const noexcept override;
+  bool write(const spi::OutgoingMessage& message, std::string& head) const override;
+  void write_next(std::size_t, std::string&) const override {}
   const char* read(std::string_view body, std::string& text, spi::ReplyView& out) const override;
   End end(const CallStatus& status, std::string_view where) const override;
 
@@ -46,7 +51,8 @@ class ContractClientMethod final : public ClientMethod {
 class ContractMethods {
  public:
   explicit ContractMethods(std::shared_ptr<const Contract> contract) : contract_(std::move(contract)) {}
-  /// Null, with `failure` set, if there is none, or none that can be called.
+  const std::shared_ptr<const Contract>& contract() const noexcept { return contract_; }
+  /// Null, with `failure` set, if there is none.
   const ClientMethod* find(const Pattern& pattern, Failure& failure);
 
  private:

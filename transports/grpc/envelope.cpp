@@ -8,7 +8,7 @@ namespace ferry::grpc::envelope {
 namespace {
 
 namespace message_field {
-constexpr std::uint32_t text = 1, json = 2, header = 3, serializer = 4, id = 5, timeout = 6, payload = 15;
+constexpr std::uint32_t text = 1, json = 2, header = 3, serializer = 4, id = 5, timeout = 6, stream = 7, payload = 15;
 }
 namespace header_field {
 constexpr std::uint32_t name = 1, value = 2;
@@ -75,6 +75,7 @@ void write_head(const spi::OutgoingMessage& message, std::string_view serializer
   if (serializer != "json") wire::append_bytes(out, message_field::serializer, serializer);
   if (!message.id.empty()) wire::append_bytes(out, message_field::id, message.id);
   if (timeout.count() > 0) wire::append_number(out, message_field::timeout, static_cast<std::uint64_t>(timeout.count()));
+  if (message.request_stream) wire::append_number(out, message_field::stream, 1);
   if (message.has_payload) wire::append_length(out, message_field::payload, message.payload->size());
 }
 
@@ -88,12 +89,28 @@ const char* read(std::string_view bytes, Message& out) {
       reader.varint(value);
       const auto most = static_cast<std::uint64_t>(longest_timeout.count());
       out.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(std::min(value, most)));
+    } else if (reader.type() == wire::Type::varint && reader.number() == message_field::stream) {
+      std::uint64_t value = 0;
+      reader.varint(value);
+      out.stream = value != 0;
     } else {
       reader.skip();
     }
   }
   if (reader.failed()) return "it is no ferry.v1.Message";
   return out.view.pattern_form == spi::RequestView::PatternForm::absent ? "the message has no pattern" : nullptr;
+}
+
+void write_next(std::size_t payload, std::string& out) { wire::append_length(out, message_field::payload, payload); }
+
+const char* read_next(std::string_view bytes, std::string_view& payload) {
+  wire::Reader reader(bytes);
+  payload = {};
+  while (reader.next()) {
+    if (reader.number() == message_field::payload && reader.type() == wire::Type::length) reader.bytes(payload);
+    else reader.skip();
+  }
+  return reader.failed() ? "it is no ferry.v1.Message" : nullptr;
 }
 
 const char* read_events(std::string_view bytes, std::vector<std::string_view>& out) {

@@ -20,6 +20,7 @@ struct Message {
   std::vector<std::pair<std::string_view, std::string_view>> headers;
   std::string_view serializer = "json";
   std::chrono::milliseconds timeout{0};   // 0: not told
+  bool stream = false;                    // of a stream of requests, the first message, which has no payload
 };
 
 /// Everything of a message but its payload, which has to follow where there is one. `timeout` is told where it is not 0.
@@ -27,6 +28,9 @@ void write_head(const spi::OutgoingMessage& message, std::string_view serializer
                 std::string& out);
 /// Null, or what is wrong with the bytes.
 const char* read(std::string_view bytes, Message& out);
+/// One more message of a stream of requests: everything but its payload, which has to follow.
+void write_next(std::size_t payload, std::string& out);
+const char* read_next(std::string_view bytes, std::string_view& payload);
 /// The events of one message, each to be given to `read`.
 const char* read_events(std::string_view bytes, std::vector<std::string_view>& out);
 /// One of them, for the front of a message of several.

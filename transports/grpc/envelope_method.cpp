@@ -16,7 +16,12 @@ std::optional<CallStatus> EnvelopeServerMethod::read(std::string_view body, Inco
   out.view = message.view;
   out.headers = std::move(message.headers);
   out.timeout = message.timeout;
+  out.stream = message.stream;
   return std::nullopt;
+}
+
+const char* EnvelopeServerMethod::read_next(std::string_view body, std::string_view& payload) const {
+  return envelope::read_next(body, payload);
 }
 
 Answer EnvelopeServerMethod::answer(spi::ReplyKind kind, std::string& payload, bool) const {
@@ -31,7 +36,7 @@ Answer EnvelopeServerMethod::answer(spi::ReplyKind kind, std::string& payload, b
 EnvelopeClientMethod::EnvelopeClientMethod(const spi::Serializer& serializer, bool extensions)
     : serializer_(serializer), extensions_(extensions), path_(envelope::send_path) {}
 
-bool EnvelopeClientMethod::write(const spi::OutgoingMessage& message, std::string& head, Failure&) const {
+bool EnvelopeClientMethod::write(const spi::OutgoingMessage& message, std::string& head) const {
   std::chrono::milliseconds timeout{0};
   if (extensions_ && !message.id.empty()) {
     const auto left = extension::TimeoutNotice::left(message.deadline, std::chrono::steady_clock::now());
@@ -40,6 +45,8 @@ bool EnvelopeClientMethod::write(const spi::OutgoingMessage& message, std::strin
   envelope::write_head(message, serializer_.name(), timeout, head);
   return true;
 }
+
+void EnvelopeClientMethod::write_next(std::size_t payload, std::string& head) const { envelope::write_next(payload, head); }
 
 const char* EnvelopeClientMethod::read(std::string_view body, std::string& text, spi::ReplyView& out) const {
   using Kind = spi::ReplyKind;

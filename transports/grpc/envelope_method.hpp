@@ -9,6 +9,7 @@ class EnvelopeServerMethod final : public ServerMethod {
  public:
   explicit EnvelopeServerMethod(const spi::Serializer& serializer) : serializer_(serializer) {}
   std::optional<CallStatus> read(std::string_view body, Incoming& out) const override;
+  const char* read_next(std::string_view body, std::string_view& payload) const override;
   Answer answer(spi::ReplyKind kind, std::string& payload, bool first) const override;
 
  private:
@@ -21,7 +22,8 @@ class EnvelopeClientMethod final : public ClientMethod {
   const std::string& path() const noexcept override { return path_; }
   bool one_reply() const noexcept override { return false; }
   bool metadata_headers() const noexcept override { return false; }
-  bool write(const spi::OutgoingMessage& message, std::string& head, Failure& failure) const override;
+  bool write(const spi::OutgoingMessage& message, std::string& head) const override;
+  void write_next(std::size_t payload, std::string& head) const override;
   const char* read(std::string_view body, std::string& text, spi::ReplyView& out) const override;
   End end(const CallStatus& status, std::string_view where) const override;
 

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "ferry/error.hpp"
 
@@ -20,6 +22,7 @@ enum class Code : int {
 struct CallStatus {
   int code = 0;
   std::string details;
+  std::vector<std::pair<std::string, std::string>> trailers = {};   // as a client got them with a failure
 };
 
 const std::error_category& status_category() noexcept;

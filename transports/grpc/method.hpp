@@ -20,6 +20,7 @@ struct Incoming {
   std::vector<std::pair<std::string_view, std::string_view>> headers;
   bool metadata_headers = false;          // the call's metadata are its headers
   std::chrono::milliseconds timeout{0};   // 0: not told
+  bool stream = false;                    // more messages follow, each for `ServerMethod::read_next`
 };
 
 /// What a service sends for one packet of a reply: a message, the end, or both.
@@ -37,8 +38,13 @@ struct Answer {
 class ServerMethod {
  public:
   virtual ~ServerMethod() = default;
-  /// Nothing, or with what the call ends at once.
+  /// What its payloads are written with; null: the service's own.
+  virtual const spi::Serializer* serializer() const noexcept { return nullptr; }
+  /// True for a call that begins with its first message already of a stream of requests: `out` is what stands for it.
+  virtual bool begins(Incoming& out) const { return static_cast<void>(out), false; }
   virtual std::optional<CallStatus> read(std::string_view body, Incoming& out) const = 0;
+  /// The payload of one more message of a stream of requests, a view into `body`; null, or what is wrong.
+  virtual const char* read_next(std::string_view body, std::string_view& payload) const = 0;
   /// `first`: no message was sent yet. `payload` may be taken over.
   virtual Answer answer(spi::ReplyKind kind, std::string& payload, bool first) const = 0;
 };
@@ -48,12 +54,16 @@ class ClientMethod {
  public:
   virtual ~ClientMethod() = default;
   virtual const std::string& path() const noexcept = 0;
-  /// One reply only: the deadline is the whole call's. Of a stream it is the wait for the next value, and core's alone.
+  /// One message of reply only, which counts if the status after it is good.
   virtual bool one_reply() const noexcept = 0;
+  /// Null, or why it is not to be called so: with a stream of requests, or with one.
+  virtual const char* fault(bool request_stream) const noexcept { return static_cast<void>(request_stream), nullptr; }
   /// Headers go as metadata.
   virtual bool metadata_headers() const noexcept = 0;
-  /// What goes before the message's payload; may replace that.
-  virtual bool write(const spi::OutgoingMessage& message, std::string& head, Failure& failure) const = 0;
+  /// What goes before the message's payload. False: there is no such message, since all are the stream's own.
+  virtual bool write(const spi::OutgoingMessage& message, std::string& head) const = 0;
+  /// The same of one more message of a stream of requests.
+  virtual void write_next(std::size_t payload, std::string& head) const = 0;
   /// A message of the reply. `text` is where the view may point to. Null, or what is wrong.
   virtual const char* read(std::string_view body, std::string& text, spi::ReplyView& out) const = 0;
   /// The end of a call that no reply has ended: a reply's error, or a failure. Nothing: the end, without a value.

@@ -14,6 +14,7 @@ namespace {
 constexpr spi::Capabilities envelope_capabilities{
     .headers = true,
     .reply_streams = true,
+    .request_streams = true,
     .ordered = true,
     .cancel = true,
     .deadline = true,

@@ -4,7 +4,7 @@
 import { Metadata } from '@grpc/grpc-js';
 import { Logger } from '@nestjs/common';
 import { ClientProxyFactory, Transport } from '@nestjs/microservices';
-import { take } from 'rxjs';
+import { from, take } from 'rxjs';
 import { printLine, readArguments, run, stderrLogger } from './common.mjs';
 
 const values = readArguments({ url: { type: 'string' }, proto: { type: 'string' } });
@@ -60,6 +60,11 @@ async function main() {
   await call('sum', math.sum({ numbers: [1, 2, 3] }));
   await call('everything', heroes.echo(everything));
   await call('nothing', heroes.echo({}));
+  const streams = client.getService('StreamService');
+  const three = () => from([{ id: 1 }, { id: 2 }, { id: 3 }]);
+  await call('count', streams.count(three()));
+  await call('chat', streams.chat(three()));
+  await call('chat, error', streams.chat(from([{ id: 1 }, { id: -5 }])));
   client.close();
 }
 

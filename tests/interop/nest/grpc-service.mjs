@@ -3,8 +3,8 @@
 // Prints "READY" once it listens, and {"event":"cancelled"} when a caller of FindMany has gone.
 import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { GrpcMethod, RpcException, Transport } from '@nestjs/microservices';
-import { Observable, from } from 'rxjs';
+import { GrpcMethod, GrpcStreamCall, GrpcStreamMethod, RpcException, Transport } from '@nestjs/microservices';
+import { Observable, from, map, reduce } from 'rxjs';
 import { printLine, readArguments, run, stderrLogger } from './common.mjs';
 
 const values = readArguments({ url: { type: 'string' }, proto: { type: 'string' } });
@@ -35,10 +35,35 @@ for (const name of ['findOne', 'findMany', 'echo']) {
   GrpcMethod('HeroService')(Heroes.prototype, name, descriptor);
 }
 
+class Streams {
+  count(heroes) {
+    return heroes.pipe(reduce((count) => count + 1, 0), map((id) => ({ id })));
+  }
+
+  chat(heroes) {
+    return heroes.pipe(map(({ id }) => {
+      if (id < 0) throw new RpcException({ code: -id, message: 'enough' });
+      return { id, name: 'nest' };
+    }));
+  }
+
+  tally(call, callback) {
+    let id = 0;
+    call.on('data', () => (id += 1));
+    call.on('end', () => callback(null, { id }));
+  }
+}
+for (const [name, decorate] of [['count', GrpcStreamMethod], ['chat', GrpcStreamMethod], ['tally', GrpcStreamCall]]) {
+  const descriptor = Object.getOwnPropertyDescriptor(Streams.prototype, name);
+  decorate('StreamService')(Streams.prototype, name, descriptor);
+  Object.defineProperty(Streams.prototype, name, descriptor);
+}
+
 async function main() {
+  Controller()(Streams);
   Controller()(Heroes);
   class AppModule {}
-  Module({ controllers: [Heroes] })(AppModule);
+  Module({ controllers: [Heroes, Streams] })(AppModule);
   const app = await NestFactory.createMicroservice(AppModule, {
     transport: Transport.GRPC,
     options: { url: values.url, package: 'hero', protoPath: values.proto },
