@@ -33,6 +33,8 @@ class Kafka {
         void (*reported)(rd_kafka_t*, const rd_kafka_message_t*, void*) = nullptr, void* self = nullptr) {
     rd_kafka_conf_t* const conf = rd_kafka_conf_new();
     more.emplace_back("bootstrap.servers", "127.0.0.1:" + std::to_string(port));
+    more.emplace_back("socket.nagle.disable", "true");   // else each request may wait 40 ms
+    more.emplace_back("log_level", "3");                 // a broker that has just started is not worth a line
     if (type == RD_KAFKA_PRODUCER) {
       more.emplace_back("enable.idempotence", "true");
       more.emplace_back("acks", "-1");

@@ -21,6 +21,7 @@ namespace {
 struct Bench {
   const bench::Job& job;
   ferry::Client client;
+  const ferry::Payload raw = ferry::Payload::from_json(job.payload);
   bench::Window window{job};
   std::uint64_t emitted = 0;
   std::size_t running = job.in_flight;   // from before the first begins: one may be done before the last is started
@@ -42,9 +43,8 @@ ferry::task<void> request(Bench& bench, std::string pattern, const T& payload, c
 
 ferry::task<void> forward(Bench& bench) {
   const ferry::Pattern route("raw");
-  const ferry::Payload payload = ferry::Payload::from_json(bench.job.payload);
   do {
-    const ferry::Payload reply = co_await bench.client.send<ferry::Payload>(route, payload);
+    const ferry::Payload reply = co_await bench.client.send<ferry::Payload>(route, bench.raw);
     bench.wrong |= reply.bytes().size() != bench.job.payload.size();
   } while (bench.window.completed());
 }
@@ -76,6 +76,7 @@ ferry::task<void> work(Bench& bench, const std::vector<double>& numbers, const s
   if (name == "sum") return request<double>(bench, "sum", numbers, six);
   if (name == "echo") return request<std::vector<bench::Order>>(bench, "echo", orders, orders);
   if (name == "raw") return forward(bench);
+  if (name == "raw-event") return emit(bench, "blobs", bench.raw);
   return small ? emit(bench, "small", numbers) : emit(bench, "orders", orders);
 }
 

@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
     app.on_message("raw", [](ferry::Payload payload) { return payload; });
     app.on_event("small", [&events](const std::vector<double>&) { events.fetch_add(1, std::memory_order_relaxed); });
     app.on_event("orders", [&events](const std::vector<bench::Order>&) { events.fetch_add(1, std::memory_order_relaxed); });
+    app.on_event("blobs", [&events](const ferry::Payload&) { events.fetch_add(1, std::memory_order_relaxed); });
     app.on_message("count", [&events] { return events.exchange(0); });
     app.on_status([&place](std::string_view, const ferry::StatusEvent& event) {
       if (event.status != ferry::Status::connected) return;

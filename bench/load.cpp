@@ -54,7 +54,7 @@ long peak_memory_of(int pid) {
 
 Job Job::from_command_line(int argc, char** argv) {
   if (argc != 7 && argc != 8) {
-    std::fprintf(stderr, "usage: %s PORT sum|echo|raw|event SIZE IN_FLIGHT SECONDS SERVICE_PID [TRANSPORT]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s PORT sum|echo|raw|event|raw-event SIZE IN_FLIGHT SECONDS SERVICE_PID [TRANSPORT]\n", argv[0]);
     std::exit(64);
   }
   Job job;

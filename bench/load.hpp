@@ -14,7 +14,7 @@ using Clock = std::chrono::steady_clock;
 /// One measurement, as the command line says: PORT JOB SIZE IN_FLIGHT SECONDS SERVICE_PID [TRANSPORT].
 struct Job {
   std::uint16_t port = 0;       ///< of the service, or of the broker
-  std::string name;             ///< sum, echo, raw (an echo that nobody looks into) or event
+  std::string name;             ///< sum, echo, event, or raw and raw-event: an echo and events that nobody looks into
   std::string payload;          ///< the JSON text of the data: `[1,2,3]`, or records of about SIZE bytes
   std::size_t in_flight = 1;
   double seconds = 1;
@@ -23,7 +23,7 @@ struct Job {
 
   /// Ends the program with a message if the command line is not of that form.
   static Job from_command_line(int argc, char** argv);
-  bool event() const { return name == "event"; }
+  bool event() const { return name == "event" || name == "raw-event"; }
   /// The JSON text of the reply.
   std::string reply() const { return name == "sum" ? "6" : payload; }
 };

@@ -112,6 +112,12 @@ void ApplicationImpl::prepare_services() {
                               std::string(from.transport->name()) + "; take ferry::Context& and use ctx.as<...>() there",
                           Fate::not_sent);
       }
+      if (each.registration.handler->reads_stream && !from.settings.promises.request_streams) {
+        throw ConfigError(errc::bad_config,
+                          config.file() + ": /services/" + name + ": the handler of " + each.registration.pattern.route() +
+                              " reads a stream of requests, which the transport " + std::string(from.transport->name()) +
+                              " does not carry with these options", Fate::not_sent);
+      }
       service->add(each.registration);
     }
     for (const std::string& route : service->router().unreachable()) {

@@ -89,6 +89,22 @@ auto async_close(const std::shared_ptr<ClientCore>& core, Token&& token) {
 task<void> closed(std::shared_ptr<ClientCore> core) { co_await async_close(core, asio::use_awaitable); }
 
 }  // namespace
+
+task<std::vector<Result<Emitted>>> outcomes(std::vector<Emission> emissions) {
+  std::vector<Result<Emitted>> all;
+  all.reserve(emissions.size());
+  for (Emission& emission : emissions) {
+    try {
+      all.emplace_back(co_await std::move(emission));
+    } catch (const Error& error) {
+      all.emplace_back(error.failure());
+    } catch (const std::exception& error) {
+      all.emplace_back(Failure(errc::bad_payload, error.what(), Fate::not_sent));   // a `to_json` that threw
+    }
+  }
+  co_return all;
+}
+
 }  // namespace detail
 
 Emission Client::start_event(detail::Message&& message) const {

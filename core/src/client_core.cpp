@@ -83,7 +83,15 @@ ClientCore::ClientCore(ClientSettings settings, const spi::Transport& transport,
 
 ClientCore::~ClientCore() = default;
 
-void ClientCore::attach(const MakeTransport& make) { state_->transport = make(*this); }
+void ClientCore::attach(const MakeTransport& make) {
+  state_->transport = make(*this);
+  formats_ = state_->transport->formats();
+}
+
+const spi::Serializer& ClientCore::serializer_for(const Pattern& pattern) const {
+  const spi::Serializer* own = formats_ ? formats_->find(pattern) : nullptr;
+  return own == nullptr ? serializer_ : *own;
+}
 
 // ---- starting --------------------------------------------------------------------------------------------------------
 
@@ -163,6 +171,11 @@ void ClientCore::transmit(Operation& op, bool inside_call) {
     message.record = &op.message.record;
   }
   message.deadline = op.deadline;
+  message.reply_stream = op.takes_stream();
+  message.request_stream = op.kind == Operation::Kind::duplex;
+  if (message.request_stream && !settings_.promises.request_streams) {
+    return fail(op, errc::unsupported, "this transport carries no streams of requests", Fate::not_sent, inside_call);
+  }
   op.transmitted = true;
   Failure failure;
   bool taken = false;
@@ -172,7 +185,25 @@ void ClientCore::transmit(Operation& op, bool inside_call) {
     message.id = {id.data(), id.size()};
     taken = state_->transport->request(message, failure);
   }
-  if (!taken) finish(op, &failure, inside_call);
+  if (!taken) return finish(op, &failure, inside_call);
+  if (message.request_stream) op.on_writable();
+}
+
+bool ClientCore::write(Operation& op, std::string* payload) {
+  if (op.key == 0) return true;
+  const RequestIds::Text text = state_->ids.text(op.key);
+  const std::string_view id(text.data(), text.size());
+  spi::ClientTransport& transport = *state_->transport;
+  if (!transport.writable(id)) return false;
+  progressed(op);
+  if (payload == nullptr) return transport.end_writes(id), true;
+  Failure failure;
+  if (!transport.write(id, *payload, failure)) {
+    const OperationPtr keep(&op);
+    finish(op, &failure);
+    transport.cancel(id);
+  }
+  return true;
 }
 
 // ---- ending ----------------------------------------------------------------------------------------------------------
@@ -235,17 +266,29 @@ void ClientCore::on_reply(const spi::ReplyView& reply) {
     failure = remote_failure(serializer_, reply.error);
     return finish(*op.get(), &failure);
   }
-  if (reply.has_value && !op->on_value(serializer_, reply.value, !reply.value.empty(), failure)) {
+  const spi::Serializer& serializer = reply.serializer != nullptr ? *reply.serializer : serializer_;
+  if (reply.has_value && !op->on_value(serializer, reply.value, reply.serializer != nullptr || !reply.value.empty(), failure)) {
     finish(*op.get(), &failure);
     if (!reply.last) state_->transport->cancel(reply.id);
     return;
   }
   if (reply.last) return finish(*op.get(), nullptr);
-  if (op->kind == Operation::Kind::stream && op->key != 0) {
-    op->deadline = deadline_in(op->message.timeout);   // a stream's limit is on the wait for its next value
-    state_->table.set_deadline(op->key, op->deadline);
+  if (op->takes_stream() && op->key != 0) {
+    progressed(*op.get());
     if (op->full()) hold_reading(*op.get());
   }
+}
+
+/// A stream's limit is on the wait for its next value, and for the next it can write.
+void ClientCore::progressed(Operation& op) {
+  op.deadline = deadline_in(op.message.timeout);
+  state_->table.set_deadline(op.key, op.deadline);
+}
+
+void ClientCore::on_writable(std::string_view id) {
+  const std::uint64_t key = state_->ids.key(id);
+  const OperationPtr op(key == 0 ? nullptr : state_->table.find(key));
+  if (op) op->on_writable();
 }
 
 void ClientCore::on_request_failed(std::string_view id, const Failure& failure) {
@@ -317,10 +360,7 @@ void ClientCore::drained(OperationPtr operation) {
     loop_.post([self = shared_from_this(), operation = std::move(operation)] { self->drained(operation); });
     return;
   }
-  if (operation->holds_reading && operation->key != 0) {
-    operation->deadline = deadline_in(operation->message.timeout);
-    state_->table.set_deadline(operation->key, operation->deadline);
-  }
+  if (operation->holds_reading && operation->key != 0) progressed(*operation.get());
   release_reading(*operation.get());
 }
 

@@ -18,6 +18,7 @@ struct DeafClient final : spi::ClientSink {
   void on_disconnected(Failure) override {}
   void on_reply(const spi::ReplyView&) override {}
   void on_request_failed(std::string_view, const Failure&) override {}
+  void on_writable(std::string_view) override {}
   void on_emitted(spi::EmitToken, const Failure*) override {}
   void on_error(const Failure&) override {}
   void on_status(StatusEvent) override {}

@@ -1,5 +1,7 @@
 #include "router.hpp"
 
+#include <algorithm>
+
 #include "ferry/detail/json_reader.hpp"
 
 namespace ferry::detail {
@@ -62,7 +64,14 @@ std::vector<spi::Subscription> Router::subscriptions() const {
   std::vector<spi::Subscription> all;
   for (const auto& entry : entries_) {
     const auto extras = extras_.find(entry->route);
-    all.push_back({entry->route, entry->message == nullptr, extras == extras_.end() ? nlohmann::json() : extras->second});
+    spi::Subscription one{entry->route, entry->message == nullptr, extras == extras_.end() ? nlohmann::json() : extras->second};
+    if (entry->message) {
+      one.request_stream = entry->message->reads_stream;
+      one.reply_stream = entry->message->writes_stream;
+    } else {
+      for (const auto& handler : entry->events) one.batch = std::max(one.batch, handler->batch);
+    }
+    all.push_back(std::move(one));
   }
   return all;
 }

@@ -82,7 +82,7 @@ std::string ServiceCore::error_payload(const std::exception_ptr& error, const sp
   const std::string what = std::string("the handler of ") + std::string(route) + " failed: ";
   const auto body = [&delivery](const nlohmann::json& value) {
     std::string payload;
-    delivery.serializer().encode(value, payload);
+    delivery.serializer().errors().encode(value, payload);
     return payload;
   };
   try {
@@ -182,6 +182,7 @@ void ServiceCore::drain(std::function<void()> done) {
     stop_reconnecting();
     on_status({Status::draining, std::to_string(active()) + " handlers run"});
     if (held_back_.exchange(false, std::memory_order_acq_rel)) server_->resume();   // what was taken must get through
+    flush_handlers();
     // A broker that never answered this attempt brings nothing, and may not answer a farewell either.
     if (listens) return server_->drain([this, done = std::move(done)]() mutable { transport_drained(std::move(done)); });
     server_->drain([] {});
@@ -194,7 +195,14 @@ void ServiceCore::transport_drained(std::function<void()> done) {
     const std::lock_guard lock(mutex_);
     when_drained_ = std::move(done);
   }
+  flush_handlers();   // what came last
   if (active() == 0) drained_if_idle();
+}
+
+void ServiceCore::flush_handlers() {
+  for (const auto& entry : router_.entries()) {
+    for (const auto& handler : entry->events) handler->flush(*this);
+  }
 }
 
 void ServiceCore::drained_if_idle() {

@@ -55,6 +55,9 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   void attach(std::unique_ptr<spi::ServerTransport> server) { server_ = std::move(server); }
   /// Frees the transport. After `close`, when no loop runs any more.
   void detach() {
+    for (const auto& entry : router_.entries()) {
+      for (const auto& handler : entry->events) handler->discard(*this);
+    }
     reconnect_timer_.reset();
     server_.reset();
   }
@@ -93,6 +96,7 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   void retry(const Failure& why);
   void stop_reconnecting();
   void transport_drained(std::function<void()> done);
+  void flush_handlers();
   void drained_if_idle();
 
   const ServiceSettings settings_;

@@ -1,6 +1,7 @@
 #pragma once
 // One Kafka for all cases of a program, as it takes long to start; each case has topics and a group of its own.
 
+#include <cstdlib>
 #include <string>
 
 #include "../support/broker.hpp"
@@ -31,6 +32,12 @@ inline json service(const std::string& group, const json& consumer = json::objec
 inline Config caller() {
   return Config::from_json({{"threads", 1}, {"clients", {{"C", {{"transport", "kafka"}, {"reconnect", soon}, {"timeout", "30s"},
                                                               {"options", {{"client", connection()}, {"topics", {{"partitions", 6}}}}}}}}}});
+}
+
+/// Events of a ledger. The environment's FERRY_LEDGER_EVENTS says how many instead.
+inline int ledger_events(int usual) {
+  const char* const given = std::getenv("FERRY_LEDGER_EVENTS");
+  return given == nullptr ? usual : std::stoi(given);
 }
 
 /// No log, and back to errors at the end.

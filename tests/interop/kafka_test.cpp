@@ -174,7 +174,7 @@ TEST_CASE("kafka: two NestJS clients at once, and one that is restarted") {
   if (!nest_is_installed()) return;
   const Service service;
   const json call{{{"kind", "send"}, {"pattern", "k.twice"}, {"data", 21}}};
-  const auto killed = nest_client(call, {"--again", "20000"});
+  const auto killed = nest_client(call, {"--again", "20000", "--session", "2000"});   // the others wait until it is missed
   killed->line_of_stdout("READY");
   killed->signal(SIGKILL);   // with its requests on their way
   killed->wait();

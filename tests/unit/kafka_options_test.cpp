@@ -7,49 +7,12 @@
 
 #include "catch.hpp"
 #include "ferry_test_paths.hpp"
-#include "transports/kafka/options.hpp"
+#include "kafka_options_support.hpp"
 
 using namespace ferry;
+using namespace ferry::test::kafka_options;
 using namespace std::chrono_literals;
 using nlohmann::json;
-
-namespace {
-
-kafka::ServerSettings service(const json& options, bool at_least_once = false) {
-  spi::ServerEnvironment environment;
-  environment.name = "math";
-  environment.options = spi::Options::parse(options, kafka::server_option_table(), {"app.json", "/services/math/options"});
-  environment.at_least_once = at_least_once;
-  return kafka::server_settings(environment);
-}
-
-kafka::ClientSettings client(const json& options) {
-  spi::ClientEnvironment environment;
-  environment.name = "MATH";
-  environment.options = spi::Options::parse(options, kafka::client_option_table(), {"app.json", "/clients/MATH/options"});
-  return kafka::client_settings(environment);
-}
-
-template <class F>
-std::string refusal(F make) {
-  try {
-    static_cast<void>(make());
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "";
-}
-
-/// The last one wins, as with the driver.
-std::string property(const kafka::Properties& properties, const std::string& name) {
-  std::string found = "none";
-  for (const auto& [each, value] : properties) {
-    if (each == name) found = value;
-  }
-  return found;
-}
-
-}  // namespace
 
 TEST_CASE("kafka options: NestJS's names and defaults") {
   const auto settings = service(json::object());

@@ -57,6 +57,7 @@ struct ClientLog final : spi::ClientSink {
     if (after_reply) after_reply();
   }
   void on_request_failed(std::string_view, const Failure&) override { FAIL("no broker, nobody to refuse"); }
+  void on_writable(std::string_view) override { FAIL("no stream of requests was begun"); }
   void on_emitted(spi::EmitToken token, const Failure* why) override {
     CHECK_FALSE(in_call);
     CHECK(why == nullptr);

@@ -148,6 +148,7 @@ struct ClientLog final : spi::ClientSink {
                       std::string(reply.failed ? reply.error : reply.value));
   }
   void on_request_failed(std::string_view, const Failure&) override { FAIL("no broker, nobody to refuse"); }
+  void on_writable(std::string_view) override { FAIL("no stream of requests was begun"); }
   void on_emitted(spi::EmitToken token, const Failure* failure) override {
     CHECK(failure == nullptr);
     emitted.push_back(token);

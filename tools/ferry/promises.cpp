@@ -11,6 +11,7 @@ using spi::Capabilities;
 constexpr Promise table[] = {
     {"headers", "headers", &Capabilities::headers},
     {"replyStreams", "reply streams", &Capabilities::reply_streams},
+    {"requestStreams", "request streams", &Capabilities::request_streams},
     {"ordered", "events in order", &Capabilities::ordered},
     {"cancel", "cancel (ferry peers)", &Capabilities::cancel},
     {"deadline", "deadlines (ferry peers)", &Capabilities::deadline},

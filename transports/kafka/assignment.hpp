@@ -32,6 +32,13 @@ struct Waiting {
   spi::DeliveryPtr delivery;
 };
 
+/// The events of one key that are being handled, and those that wait for them.
+struct Turns {
+  std::size_t out = 0;
+  std::size_t retried = 0;      // of those, such as failed before: nothing may overtake them
+  std::deque<Waiting> waiting;
+};
+
 /// A partition while it is ours. It has a queue of its own: what is not taken from there stays in the driver, within the
 /// driver's bound, and holds no other partition up.
 struct Partition {
@@ -42,8 +49,9 @@ struct Partition {
   OffsetLedger ledger;
   std::size_t working = 0; // records that handlers have, or whose outputs are on their way
   bool ready = false;      // its position is known, and the driver reads
-  bool busy = false;       // an event is being handled, and the next one waits for it
-  std::map<std::string, std::deque<Waiting>, std::less<>> keys;   // of events being handled, and who waits for them
+  std::size_t at_once = 1; // events that may be handled before the next one's turn: a batch handler takes several
+  Turns turns;             // in the order of the partition; those that wait are still in the queue
+  std::map<std::string, Turns, std::less<>> keys;   // in the order of keys
   std::deque<Waiting> due; // the turn is theirs
   std::map<std::int64_t, Work> handled;   // by offset: in a transaction, what waits for those before it
   bool held = false;       // by a handler's `pause`
@@ -74,6 +82,7 @@ struct Record {
   const rd_kafka_message_t* message;  // the event's
   mutable std::atomic<std::uint32_t> answers{0};   // handed to the driver
   mutable bool has_turn = false;      // an event on whose end others wait; the service's, on its loop
+  mutable bool retried = false;       // it has, and failed before
 
   std::string_view key() const noexcept {
     return {static_cast<const char*>(message->key), message->key == nullptr ? 0 : message->key_len};

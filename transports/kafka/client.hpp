@@ -54,10 +54,10 @@ class Client final : public spi::ClientTransport {
   };
   /// A message whose route is being opened.
   struct Waiting {
-    Route* route;
+    Route* route = nullptr;
     std::string id;              // of a request
-    spi::EmitToken token;
-    bool has_payload;
+    spi::EmitToken token = 0;
+    bool has_payload = false;
     std::string payload;
     Headers headers;
     nlohmann::json record;

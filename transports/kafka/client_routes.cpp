@@ -86,13 +86,19 @@ void Client::opened(Opened found) {
 
 bool Client::wait(Route& route, const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure) {
   if (waiting_.size() >= most_waiting) {
-    failure = Failure(errc::overloaded, std::to_string(most_waiting) + " messages wait for their topics", Fate::not_sent);
+    failure = Failure(errc::overloaded, "too many messages wait for their topics", Fate::not_sent);
     return false;
   }
   if (!open(route, !message.id.empty(), failure)) return false;
-  waiting_.push_back({&route, std::string(message.id), token, message.has_payload,
-                      message.has_payload ? std::move(*message.payload) : std::string(), *message.headers,
-                      message.record == nullptr ? nlohmann::json() : *message.record, message.deadline});
+  Waiting& waiting = waiting_.emplace_back();
+  waiting.route = &route;
+  waiting.id = message.id;
+  waiting.token = token;
+  waiting.has_payload = message.has_payload;
+  if (message.has_payload) waiting.payload = std::move(*message.payload);
+  waiting.headers = *message.headers;
+  if (message.record != nullptr) waiting.record = *message.record;
+  waiting.deadline = message.deadline;
   return true;
 }
 

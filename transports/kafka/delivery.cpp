@@ -71,6 +71,7 @@ KafkaDelivery::KafkaDelivery(std::shared_ptr<Desk> desk, RecordPtr record, std::
 
 /// NestJS: without an id or a place for the answer it is an event.
 void KafkaDelivery::read_request() {
+  if (desk_->rules().observe) return;
   const auto id = headers_.get(correlation_header);
   const auto topic = headers_.get(reply_topic_header);
   if (!id || id->empty() || !topic || topic->empty()) return;

@@ -39,6 +39,7 @@ class Desk : public std::enable_shared_from_this<Desk> {
     bool extensions = true;
     bool at_least_once = false;
     bool transactional = false;     // what goes out waits for its record
+    bool observe = false;           // nobody is answered
     std::size_t max_message = 0;    // bytes of one that goes out
   };
 

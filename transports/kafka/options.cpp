@@ -43,6 +43,7 @@ constexpr Option server_table[] = {
      .doc = "when an event is handled. partition: when the one before it in its partition has been; key: when the one before it with "
             "the same key has been, those without a key at once; none: at once. Requests always are",
      .choices = "partition|key|none"},
+    {"observe", OptionKind::boolean, "false", "only listen in: requests are taken for events, so that none is answered"},
     {"maxPendingPerPartition", OptionKind::integer, "10000", "records of one partition handed on and not settled", 1, 1000000},
     {"retryDelay", OptionKind::duration, "1000", "at-least-once: before a failed event is handled again"},
     {"maxDeliver", OptionKind::integer, "5", "at-least-once: attempts with an event before it is dead-lettered; 0: no limit", 0},
@@ -281,9 +282,11 @@ ServerSettings server_settings(const spi::ServerEnvironment& environment) {
   const Options run = options.object("run");
   ServerSettings settings;
   settings.link = read_link(options, environment.directory);
+  settings.create_outputs = settings.link.create_topics;
   settings.link.create_topics = consumer.boolean("allowAutoTopicCreation");
   settings.group = consumer.string("groupId") + options.string("postfixId");
   settings.from_beginning = options.object("subscribe").boolean("fromBeginning");
+  settings.observe = options.boolean("observe");
   settings.auto_commit = run.boolean("autoCommit");
   settings.commit_interval = run.duration("autoCommitInterval");
   settings.max_message = options.object("producer").size("maxMessageBytes");

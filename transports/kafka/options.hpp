@@ -47,6 +47,8 @@ struct ServerSettings {
   Properties consumer;
   std::string group;
   bool from_beginning = false;
+  bool create_outputs = true;           // topics that handlers emit to, and dead letters go to
+  bool observe = false;                 // requests are taken for events
   bool auto_commit = true;
   std::chrono::milliseconds commit_interval{};
   std::int64_t commit_threshold = 0;    // 0: none
@@ -71,7 +73,7 @@ spi::ReconnectPolicy reconnect_policy_of(const spi::Options& options, spi::Recon
 std::span<const std::string_view> url_schemes() noexcept;
 /// "kafka://host:port,host:port"; other options may follow in the query, `object.member` for a member. Throws `ConfigError`.
 nlohmann::json options_from_url(std::string_view url);
-/// A group of its own, which begins at the beginning.
+/// A group of its own, which begins at the beginning, and answers nobody: others did, or do.
 nlohmann::json replay_options();
 /// "kafka://host:port,host:port"
 std::string url_of(const spi::Options& options);

@@ -27,7 +27,7 @@ Server::Server(spi::ServerEnvironment environment, spi::ServerSink& sink)
     : environment_(std::move(environment)), sink_(sink), settings_(server_settings(environment_)),
       desk_(std::make_shared<Desk>(*environment_.loop, *environment_.serializer, static_cast<Desk::Owner&>(*this),
                                    Desk::Rules{environment_.extensions, settings_.at_least_once, settings_.transactional,
-                                               settings_.max_message})) {}
+                                               settings_.observe, settings_.max_message})) {}
 
 Server::~Server() {
   desk_->close();
@@ -44,7 +44,7 @@ bool Server::read_routes(const std::vector<spi::Subscription>& subscriptions, Fa
       failure = Failure(errc::bad_config, "service " + environment_.name + ": " + topic.failure().detail, Fate::not_sent);
       return false;
     }
-    routes_.emplace(std::move(*topic), each.route);
+    routes_.emplace(std::move(*topic), Route{each.route, std::max<std::size_t>(1, each.batch)});
   }
   return true;
 }
@@ -57,6 +57,12 @@ void Server::ask(std::function<Fault(const Stopped&)> job, std::function<void(co
   });
 }
 
+LinkSettings Server::link_of_outputs() const {
+  LinkSettings link = settings_.link;
+  link.create_topics = settings_.create_outputs;
+  return link;
+}
+
 void Server::listen(std::vector<spi::Subscription> subscriptions, std::function<void(const Failure*)> done) {
   listened_ = std::move(done);
   join_limit_ = Clock::time_point::max();
@@ -67,21 +73,24 @@ void Server::listen(std::vector<spi::Subscription> subscriptions, std::function<
     });
   }
   std::vector<std::string> topics;
+  std::vector<std::string> graves;
   for (const auto& [topic, route] : routes_) {
     topics.push_back(topic);
-    if (settings_.at_least_once) topics.push_back(topic + settings_.dead_letter);
+    if (settings_.at_least_once) graves.push_back(topic + settings_.dead_letter);
   }
   const bool first_transaction = settings_.transactional && !transaction_;
-  ask([producer = session_->producer, consumer = session_->consumer, link = settings_.link, topics,
-       first_transaction](const Stopped& stopped) {
+  ask([producer = session_->producer, consumer = session_->consumer, link = settings_.link, topics, graves,
+       outputs = link_of_outputs(), first_transaction](const Stopped& stopped) {
     Fault fault = reach_brokers(producer->get(), link, stopped);
     if (!fault) fault = reach_brokers(consumer->get(), link, stopped);
     if (!fault && first_transaction) fault = init_transactions(producer->get(), link.request, stopped);
-    return fault ? fault : ensure_topics(producer->get(), link, topics, stopped);
-  }, [this, topics](const Fault& fault) {
+    if (!fault) fault = ensure_topics(producer->get(), link, topics, stopped);
+    return fault ? fault : ensure_topics(producer->get(), outputs, graves, stopped);
+  }, [this, topics, graves](const Fault& fault) {
     if (!listened_) return;
     if (fault) return failed(*fault);
     known_topics_.insert(topics.begin(), topics.end());
+    known_topics_.insert(graves.begin(), graves.end());
     if (settings_.transactional && !transaction_) make_transaction();
     if (joined_) listening();
     else subscribe();

@@ -46,6 +46,10 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   using Clock = std::chrono::steady_clock;
   using Listened = std::function<void(const Failure*)>;
   using Place = std::pair<std::string, std::int32_t>;
+  struct Route {
+    std::string name;
+    std::size_t at_once = 1;   // events that its handlers take at a time
+  };
   /// A record whose answers and outputs are on their way. Their reports may come before it is settled.
   struct Unconfirmed {
     Work work;
@@ -80,6 +84,7 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   void left();
   /// Runs `job` on the worker's thread, and `then` here, unless the session is another one by then.
   void ask(std::function<Fault(const Stopped&)> job, std::function<void(const Fault&)> then);
+  LinkSettings link_of_outputs() const;
 
   // server_group.cpp: partitions that come and go
   void on_rebalance(rd_kafka_event_t* event);
@@ -96,6 +101,7 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   void take(RecordPtr record, std::int64_t attempts);
   bool take_turn(const RecordPtr& record, const spi::DeliveryPtr& delivery);
   void release_turn(const Record& record);
+  Turns* turns_of(const Record& record);
   bool answer_in_vain(const Work& work);
   void again(Work work);
   void try_again();
@@ -119,7 +125,7 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   spi::ServerSink& sink_;
   const ServerSettings settings_;
   const std::shared_ptr<Desk> desk_;
-  std::unordered_map<std::string, std::string> routes_;   // by topic
+  std::unordered_map<std::string, Route> routes_;   // by topic
   std::shared_ptr<Session> session_;
   std::unique_ptr<Worker> worker_;
   Listened listened_;

@@ -41,7 +41,8 @@ void Server::assigned(const rd_kafka_topic_partition_list_t& partitions) {
     partition->topic = each.topic;
     partition->number = each.partition;
     const auto route = routes_.find(each.topic);
-    partition->route = route == routes_.end() ? each.topic : route->second;
+    partition->route = route == routes_.end() ? each.topic : route->second.name;
+    if (route != routes_.end()) partition->at_once = route->second.at_once;
     partition->queue.reset(rd_kafka_queue_get_partition(consumer, each.topic, each.partition));
     // Now, before the driver reads: else its records go to the consumer's queue.
     rd_kafka_queue_forward(partition->queue.get(), nullptr);
@@ -93,7 +94,7 @@ void Server::revoked() {
     const auto found = partitions_.find(Place(partitions->elems[i].topic, partitions->elems[i].partition));
     if (found == partitions_.end()) continue;
     const PartitionPtr partition = found->second;
-    if (std::exchange(partition->busy, false)) --busy_;
+    if (std::exchange(partition->turns.out, 0) != 0) --busy_;
     partition->go();
     partitions_.erase(found);
   }

@@ -28,7 +28,7 @@ void Server::find_topics(Work work) {
     if (!output.reply && !known_topics_.contains(output.topic)) unknown.push_back(output.topic);
   }
   if (unknown.empty()) return put_out(std::move(work));
-  ask([producer = session_->producer, link = settings_.link, unknown](const Stopped& stopped) {
+  ask([producer = session_->producer, link = link_of_outputs(), unknown](const Stopped& stopped) {
     return ensure_topics(producer->get(), link, unknown, stopped);
   }, [this, unknown, work = std::make_shared<Work>(std::move(work))](const Fault& fault) {
     if (fault) {

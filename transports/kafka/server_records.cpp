@@ -34,7 +34,8 @@ bool Server::take_some(const PartitionPtr& partition) {
   const std::shared_ptr<Session> session = session_;
   for (int i = 0; i < most_at_once; ++i) {
     const Partition& p = *partition;
-    if (paused_ || draining_ || p.busy || p.held || p.leaving || p.gone || !p.ready) return false;
+    if (paused_ || draining_ || p.held || p.leaving || p.gone || !p.ready) return false;
+    if (p.turns.out >= p.at_once || p.turns.retried != 0) return false;
     if (transaction_ && transaction_->waiting() >= settings_.max_pending) return false;   // `done` comes back to it
     if (!p.due.empty()) {
       const Waiting next = std::move(partition->due.front());
@@ -45,7 +46,7 @@ bool Server::take_some(const PartitionPtr& partition) {
       continue;
     }
     if (p.ledger.window() >= settings_.max_pending) return false;
-    if (settings_.concurrent_partitions != 0 && busy_ >= settings_.concurrent_partitions) return false;
+    if (settings_.concurrent_partitions != 0 && p.turns.out == 0 && busy_ >= settings_.concurrent_partitions) return false;
     EventPtr event(rd_kafka_queue_poll(p.queue.get(), 0));
     if (!event) return false;
     if (rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_FETCH) {
@@ -79,33 +80,42 @@ bool Server::take_turn(const RecordPtr& record, const spi::DeliveryPtr& delivery
   if (delivery->expects_reply() || settings_.order == Order::none) return true;
   if (settings_.order == Order::key) {
     if (record->message->key == nullptr) return true;
-    const auto [place, first] = partition.keys.try_emplace(std::string(record->key()));
-    if (!first) place->second.push_back({record, delivery});
     record->has_turn = true;
-    return first;
+    Turns& turns = partition.keys[std::string(record->key())];
+    const bool now = turns.waiting.empty() && turns.out < partition.at_once && turns.retried == 0;
+    if (now) ++turns.out;
+    else turns.waiting.push_back({record, delivery});
+    return now;
   }
   record->has_turn = true;
-  partition.busy = true;
-  ++busy_;
+  if (partition.turns.out++ == 0) ++busy_;
   return true;
+}
+
+Turns* Server::turns_of(const Record& record) {
+  Partition& partition = *record.partition;
+  if (!record.has_turn || partition.gone) return nullptr;
+  if (settings_.order == Order::partition) return &partition.turns;
+  const auto found = partition.keys.find(record.key());
+  return found == partition.keys.end() ? nullptr : &found->second;
 }
 
 /// The next event of its partition, or of its key, may be handled.
 void Server::release_turn(const Record& record) {
+  Turns* const turns = turns_of(record);
+  record.has_turn = false;
+  if (turns == nullptr) return;
   Partition& partition = *record.partition;
-  if (!std::exchange(record.has_turn, false) || partition.gone) return;
-  if (settings_.order == Order::key) {
-    const auto place = partition.keys.find(record.key());
-    if (place == partition.keys.end()) return;
-    if (place->second.empty()) {
-      partition.keys.erase(place);
-      return;
-    }
-    partition.due.push_back(std::move(place->second.front()));
-    place->second.pop_front();
+  --turns->out;
+  if (std::exchange(record.retried, false)) --turns->retried;
+  if (settings_.order == Order::partition) {
+    if (turns->out == 0) --busy_;
   } else {
-    partition.busy = false;
-    --busy_;
+    for (; !turns->waiting.empty() && turns->out < partition.at_once && turns->retried == 0; ++turns->out) {
+      partition.due.push_back(std::move(turns->waiting.front()));
+      turns->waiting.pop_front();
+    }
+    if (turns->out == 0) partition.keys.erase(partition.keys.find(record.key()));
   }
   if (!draining_) session_->consumer->wake_again();
 }
@@ -151,6 +161,8 @@ void Server::again(Work work) {
   Partition& partition = *work.record->partition;
   --partition.working;
   if (partition.gone || partition.leaving) return;   // the next member's
+  Turns* const turns = turns_of(*work.record);
+  if (turns != nullptr && !std::exchange(work.record->retried, true)) ++turns->retried;
   retries_.emplace(Clock::now() + settings_.retry_delay, std::move(work));
   arm_retries();
 }

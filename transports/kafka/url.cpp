@@ -57,7 +57,7 @@ nlohmann::json replay_options() {
   std::random_device random;
   std::string group = "ferry-replay-";
   for (int i = 0; i < 2; ++i) group += std::to_string(random());
-  return {{"consumer", {{"groupId", group}}}, {"subscribe", {{"fromBeginning", true}}}};
+  return {{"consumer", {{"groupId", group}}}, {"subscribe", {{"fromBeginning", true}}}, {"observe", true}};
 }
 
 std::string url_of(const spi::Options& options) {

@@ -72,6 +72,7 @@ void Client::ended(Link& link, bool lost) {
 }
 
 void Client::leave_all() {
+  uploads_.clear();
   for (const auto& link : std::exchange(links_, {})) link->leave();
 }
 
@@ -87,8 +88,12 @@ bool Client::send(const spi::OutgoingMessage& message, Failure& failure) {
   find_services();
   bool full = false;
   for (std::size_t tries = links_.size(); tries > 0; --tries) {
-    const Link::Sent sent = links_[next_link_++ % links_.size()]->send(message, environment_.extensions);
-    if (sent == Link::Sent::taken) return true;
+    std::shared_ptr<Upload> upload;
+    const Link::Sent sent = links_[next_link_++ % links_.size()]->send(message, environment_.extensions, upload);
+    if (sent == Link::Sent::taken) {
+      if (upload) uploads_.emplace(message.id, std::move(upload));
+      return true;
+    }
     full = full || sent == Link::Sent::full;
   }
   failure = no_service();
@@ -113,8 +118,34 @@ void Client::report_emitted() {
 }
 
 void Client::cancel(std::string_view id) {
-  if (!environment_.extensions) return;
+  // A handler that reads what will not come is told even where nothing else is.
+  const bool streams = upload_of(id) != nullptr;
+  forget_upload(id);
+  if (!environment_.extensions && !streams) return;
   for (const auto& link : links_) link->cancel(id);   // the one that has the request knows it
+}
+
+Upload* Client::upload_of(std::string_view id) const {
+  const auto found = uploads_.find(std::string(id));
+  return found == uploads_.end() ? nullptr : found->second.get();
+}
+
+void Client::forget_upload(std::string_view id) {
+  if (!uploads_.empty()) uploads_.erase(std::string(id));
+}
+
+bool Client::write(std::string_view id, std::string& payload, Failure&) {
+  if (Upload* const upload = upload_of(id)) upload->put(std::move(payload));
+  return true;
+}
+
+void Client::end_writes(std::string_view id) {
+  if (Upload* const upload = upload_of(id)) upload->end();
+}
+
+bool Client::writable(std::string_view id) const {
+  Upload* const upload = upload_of(id);
+  return upload == nullptr || upload->writable();
 }
 
 void Client::set_paused(bool paused) {
@@ -124,10 +155,12 @@ void Client::set_paused(bool paused) {
 
 void Client::take(Link& link, ToClient& item) {
   if (!item.request) return ended(link, item.lost);
+  if (item.writable) return sink_.on_writable(item.request->view().id);
   using Kind = spi::ReplyKind;
   spi::ReplyView reply;
   reply.id = item.request->view().id;
   reply.last = item.kind != Kind::item;
+  if (reply.last) forget_upload(reply.id);
   reply.has_value = item.kind == Kind::item || item.kind == Kind::last_item;
   reply.failed = item.kind == Kind::error || item.kind == Kind::no_handler;
   if (item.kind == Kind::no_handler) {

@@ -33,6 +33,7 @@ Message::Message(std::shared_ptr<Link> link, const spi::OutgoingMessage& message
   view_.payload = payload_;
   view_.has_id = !message.id.empty();
   view_.id = std::string_view(text_).substr(pattern.size());
+  if (message.request_stream) upload_ = std::make_shared<Upload>(link_->server_loop());
   if (extensions && view_.has_id && message.deadline != std::chrono::steady_clock::time_point()) {
     deadline_ = message.deadline;
   }
@@ -42,9 +43,22 @@ void Message::return_payload(const spi::OutgoingMessage& message) noexcept {
   if (message.has_payload) *message.payload = std::move(payload_);
 }
 
-void Message::reply(spi::ReplyKind kind, std::string& payload) { link_->reply(*this, kind, payload); }
+void Message::reply(spi::ReplyKind kind, std::string& payload) {
+  if (upload_ && kind != spi::ReplyKind::item) upload_->give_up();   // nobody reads any more
+  link_->reply(*this, kind, payload);
+}
 bool Message::writable() const { return link_->writable(); }
 void Message::when_writable(std::function<void()> ready) { link_->when_writable(std::move(ready)); }
+
+void Message::read(Upload::Ready ready) {
+  if (!upload_) return Delivery::read(std::move(ready));
+  if (upload_->read(std::move(ready))) link_->tell_writable(*this);
+}
+
+void Message::give_up() {
+  if (upload_) upload_->give_up();
+  abandon();
+}
 
 // ---- the client's side -----------------------------------------------------------------------------------------------
 
@@ -64,8 +78,9 @@ std::shared_ptr<Link> Link::make(ClientSide client, ServerSide server) {
   return link;
 }
 
-Link::Sent Link::send(const spi::OutgoingMessage& message, bool extensions) {
+Link::Sent Link::send(const spi::OutgoingMessage& message, bool extensions, std::shared_ptr<Upload>& upload) {
   auto* const made = new Message(shared_from_this(), message, extensions);
+  upload = made->upload();
   ToServer item{spi::DeliveryPtr(made)};
   const Sent sent = to_server_.put(std::move(item), Rank::message);
   if (sent != Sent::taken) made->return_payload(message);
@@ -177,7 +192,7 @@ void Link::reply(Message& message, spi::ReplyKind kind, std::string& payload) {
     const std::lock_guard lock(mutex_);
     if (over_) return;
     // What ends a request is bounded by the requests; a stream that does not wait for `writable` is not.
-    overrun = to_client_.put({spi::DeliveryPtr(&message), kind, std::move(payload), false},
+    overrun = to_client_.put({spi::DeliveryPtr(&message), kind, std::move(payload)},
                              item ? ReplyRank::message : ReplyRank::control) == Mailbox<ToClient>::Put::full;
     if (!item) open_.erase(message.view().id);
     tell_end_if_drained();
@@ -187,6 +202,13 @@ void Link::reply(Message& message, spi::ReplyKind kind, std::string& payload) {
     self->end();
     if (const auto listener = self->server_.listener.lock()) listener->forget(*self);
   });
+}
+
+void Link::tell_writable(Message& message) {
+  ToClient news;
+  news.request = spi::DeliveryPtr(&message);
+  news.writable = true;
+  to_client_.put(std::move(news), ReplyRank::control);   // bounded: the client waits for it
 }
 
 bool Link::writable() const { return to_client_.size() < high_water; }

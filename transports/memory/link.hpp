@@ -13,6 +13,7 @@
 
 #include "ferry/spi/transport.hpp"
 #include "transports/common/mailbox.hpp"
+#include "upload.hpp"
 
 namespace ferry::memory {
 
@@ -26,13 +27,17 @@ class Message final : public spi::Delivery {
  public:
   Message(std::shared_ptr<Link> link, const spi::OutgoingMessage& message, bool extensions);
 
+  /// Null if it is no stream of requests.
+  const std::shared_ptr<Upload>& upload() const noexcept { return upload_; }
+
   Headers headers() const override { return headers_; }
   void reply(spi::ReplyKind kind, std::string& payload) override;
   bool writable() const override;
   void when_writable(std::function<void()> ready) override;
+  void read(Upload::Ready ready) override;
 
   /// On the server's loop: nobody waits for the reply any more.
-  void give_up() { abandon(); }
+  void give_up();
   /// The payload goes back to `message`: nobody took this.
   void return_payload(const spi::OutgoingMessage& message) noexcept;
 
@@ -43,6 +48,7 @@ class Message final : public spi::Delivery {
   std::string text_;   // pattern and id, in one allocation
   std::string payload_;
   Headers headers_;
+  std::shared_ptr<Upload> upload_;
 };
 
 struct Cancel {
@@ -68,6 +74,7 @@ struct ToClient {
   spi::ReplyKind kind = spi::ReplyKind::end;
   std::string payload;
   bool lost = false;          // with it ended requests that were not answered
+  bool writable = false;      // no reply: a stream of requests may be written to again
 };
 
 /// What one client and one server share: a mailbox in each direction, and the requests that are not answered yet.
@@ -99,7 +106,8 @@ class Link : public std::enable_shared_from_this<Link> {
   const spi::Serializer& serializer() const noexcept { return *server_.serializer; }
 
   // The client, on its loop.
-  Sent send(const spi::OutgoingMessage& message, bool extensions);
+  /// `upload` is set for a stream of requests.
+  Sent send(const spi::OutgoingMessage& message, bool extensions, std::shared_ptr<Upload>& upload);
   void cancel(std::string_view id);
   void leave();   ///< nothing is taken from the server any more
   void pause_replies(bool paused) { to_client_.set_paused(paused); }
@@ -113,6 +121,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void reply(Message& message, spi::ReplyKind kind, std::string& payload);
   bool writable() const;
   void when_writable(std::function<void()> ready);
+  void tell_writable(Message& message);   ///< to the client: its stream of requests
 
  private:
   Link(ClientSide client, ServerSide server);

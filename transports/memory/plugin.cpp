@@ -14,7 +14,7 @@ class MemoryTransport final : public spi::Transport {
  public:
   std::string_view name() const noexcept override { return "memory"; }
   const spi::Capabilities& capabilities() const noexcept override {
-    static constexpr spi::Capabilities has{.headers = true, .reply_streams = true, .ordered = true, .cancel = true,
+    static constexpr spi::Capabilities has{.headers = true, .reply_streams = true, .request_streams = true, .ordered = true, .cancel = true,
                                            .deadline = true, .no_handler_reply = true, .custom_serializer = true,
                                            .sees_peer_loss = true, .in_process = true};
     return has;

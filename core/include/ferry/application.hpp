@@ -12,8 +12,10 @@
 #include <asio/any_io_executor.hpp>
 #include <nlohmann/json.hpp>
 
+#include "ferry/batch.hpp"
 #include "ferry/client.hpp"
 #include "ferry/config.hpp"
+#include "ferry/detail/batch_handler.hpp"
 #include "ferry/detail/handler.hpp"
 #include "ferry/pattern.hpp"
 #include "ferry/plugins.hpp"
@@ -45,7 +47,8 @@ auto bind_member(Object object, R (C::*function)(A...) const) {
 /// A handler is a function, a lambda, or a member function with its object (a pointer or shared_ptr), synchronous or a
 /// coroutine (`ferry::task<T>`). Its parameters, in any order and each optional: the payload (by value or const reference),
 /// `ferry::Context&`, `ferry::RequestContext`, a transport's context (`ferry::TcpContext&`: then it can only be started on that
-/// transport), and `ferry::ReplyWriter<T>&` (a coroutine returning `ferry::task<void>`, which writes a stream of replies).
+/// transport), `ferry::ReplyWriter<T>&` (a coroutine returning `ferry::task<void>`, which writes a stream of replies), and in
+/// place of the payload `ferry::RequestReader<T>&` (a coroutine, which reads a stream of requests).
 ///
 /// Where it runs: on the loop that read the message, or with `"handlers": "pool"` on a worker thread. Several runs of one
 /// handler may be at work at once.
@@ -73,6 +76,22 @@ class HandlerScope {
     requires std::is_member_function_pointer_v<M>
   HandlerScope& on_event(Pattern pattern, Object object, M function, nlohmann::json extras = {}) {
     return on_event(std::move(pattern), detail::bind_member(std::move(object), function), std::move(extras));
+  }
+
+  /// Hears events several at once: `handler` takes a `std::vector` of their payloads and, if it likes, `ferry::BatchContext&`,
+  /// and returns nothing (or `ferry::task<void>`). Batches of one service run one after another, in the order of the events. If
+  /// it throws, every event of the batch has failed; one whose payload cannot be read fails alone.
+  /// Needs room to gather: `maxConcurrency`, and what the transport hands over at once (prefetch), at or above `options.max`;
+  /// with less a batch is what has come when `options.wait` is over.
+  template <class F>
+  HandlerScope& on_batch(Pattern pattern, BatchOptions options, F handler, nlohmann::json extras = {}) {
+    return add(std::move(pattern), true, std::make_shared<detail::BatchHandlerFor<F>>(options, std::move(handler)),
+               std::move(extras));
+  }
+  template <class Object, class M>
+    requires std::is_member_function_pointer_v<M>
+  HandlerScope& on_batch(Pattern pattern, BatchOptions options, Object object, M function, nlohmann::json extras = {}) {
+    return on_batch(std::move(pattern), options, detail::bind_member(std::move(object), function), std::move(extras));
   }
 
  protected:
@@ -132,6 +151,11 @@ class Application {
   template <class... A>
   Application& on_event(Pattern pattern, A&&... handler) {
     everywhere().on_event(std::move(pattern), std::forward<A>(handler)...);
+    return *this;
+  }
+  template <class... A>
+  Application& on_batch(Pattern pattern, BatchOptions options, A&&... handler) {
+    everywhere().on_batch(std::move(pattern), options, std::forward<A>(handler)...);
     return *this;
   }
   /// Handlers for one service of the config. Throws `ConfigError` if it has none of that name.

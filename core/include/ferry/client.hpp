@@ -3,9 +3,11 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -13,6 +15,7 @@
 #include "ferry/detail/client_core.hpp"
 #include "ferry/detail/codec.hpp"
 #include "ferry/detail/request.hpp"
+#include "ferry/duplex.hpp"
 #include "ferry/headers.hpp"
 #include "ferry/pattern.hpp"
 #include "ferry/status.hpp"
@@ -52,6 +55,13 @@ class Emission : public Call<Emitted> {
   Emission(Call<Emitted> call) : Call<Emitted>(std::move(call)) {}
 };
 
+/// Events that are on their way together. See `Client::emit_batch`.
+using BatchEmission = Call<std::vector<Result<Emitted>>>;
+
+namespace detail {
+task<std::vector<Result<Emitted>>> outcomes(std::vector<Emission> emissions);
+}
+
 /// Sends requests and events to the services of one transport, as `clients` in the config file says.
 ///
 /// Lazy: connects at the first call, and by itself again after a loss. A call made while there is no connection waits for
@@ -89,6 +99,13 @@ class Client {
     return ReplyStream<R>(message<detail::Nothing>(std::move(pattern), nullptr, {}, core_->settings().timeout), core_);
   }
 
+  /// Requests with a stream of messages, answered by one value or by a stream, on transports that carry such (gRPC). Cold.
+  template <class R, class T>
+  Duplex<R, T> duplex(Pattern pattern, SendOptions options = {}) const {
+    return Duplex<R, T>(message<detail::Nothing>(std::move(pattern), nullptr, std::move(options), core_->settings().timeout),
+                        core_);
+  }
+
   /// Emits an event. Hot: on its way when this returns; the outcome may be awaited or ignored.
   /// Completes: `confirmed` when the broker has it, if the transport can tell; else `accepted` when the bytes were taken.
   /// Errors:    as `send`, after `emitTimeout` (5 s); `OverloadedError` when the client's bound on calls is reached.
@@ -98,6 +115,15 @@ class Client {
   }
   Emission emit(Pattern pattern) const {
     return start_event(message<detail::Nothing>(std::move(pattern), nullptr, {}, core_->settings().emit_timeout));
+  }
+  /// Emits each of a range of values, with the same options. Hot, as `emit`, and in their order.
+  /// Completes: when all have ended, with the outcome of each, in the range's order. Does not throw for a failed one.
+  template <std::ranges::input_range Values>
+  BatchEmission emit_batch(const Pattern& pattern, const Values& values, const SendOptions& options = {}) const {
+    std::vector<Emission> all;
+    if constexpr (std::ranges::sized_range<Values>) all.reserve(std::ranges::size(values));
+    for (const auto& value : values) all.push_back(emit(pattern, value, options));
+    return {detail::outcomes(std::move(all)), core_->loop()};
   }
 
   /// Connects now rather than at the first call. Throws `ConnectionError` if the attempt fails.
@@ -136,7 +162,7 @@ class Client {
       }
       out.has_payload = true;
       try {
-        detail::encode(core_->serializer(), *payload, out.payload);
+        detail::encode(core_->serializer_for(out.pattern), *payload, out.payload);
       } catch (...) {
         out.fault = std::current_exception();
       }

@@ -2,6 +2,7 @@
 // Everything an application needs.
 
 #include "ferry/application.hpp"
+#include "ferry/batch.hpp"
 #include "ferry/call.hpp"
 #include "ferry/client.hpp"
 #include "ferry/config.hpp"
@@ -14,6 +15,7 @@
 #include "ferry/contexts/rmq_context.hpp"
 #include "ferry/contexts/tcp_context.hpp"
 #include "ferry/define_type.hpp"
+#include "ferry/duplex.hpp"
 #include "ferry/error.hpp"
 #include "ferry/headers.hpp"
 #include "ferry/log.hpp"
@@ -21,6 +23,7 @@
 #include "ferry/payload.hpp"
 #include "ferry/plugins.hpp"
 #include "ferry/reply_writer.hpp"
+#include "ferry/request_reader.hpp"
 #include "ferry/runtime.hpp"
 #include "ferry/status.hpp"
 #include "ferry/stream.hpp"

@@ -19,10 +19,10 @@ namespace detail {
 
 /// The engine's side of a stream of replies: filled on the loop, emptied by its one consumer.
 template <class T>
-class StreamRequest final : public Operation {
+class StreamRequest : public Operation {
  public:
-  StreamRequest(Message&& m, std::shared_ptr<ClientCore> core)
-      : Operation(Kind::stream, std::move(m)), core_(std::move(core)), limit_(core_->settings().stream_buffer) {}
+  StreamRequest(Message&& m, std::shared_ptr<ClientCore> core, Kind k = Kind::stream)
+      : Operation(k, std::move(m)), core_(std::move(core)), limit_(core_->settings().stream_buffer) {}
 
   bool on_value(const spi::Serializer& serializer, std::string_view payload, bool present, Failure& failure) override {
     std::optional<T> value;
@@ -57,16 +57,23 @@ class StreamRequest final : public Operation {
           std::unique_lock lock(mutex_);
           const bool ready = done_ || !values_.empty();
           if (!ready) waiter_ = std::move(waiter);
-          const bool first = !std::exchange(started_, true);
           lock.unlock();
           if (ready) {
             waiter.release()->complete(core_->loop(), false);
-          } else if (first) {
-            deadline = deadline_in(message.timeout);
-            core_->start(OperationPtr(this));
+          } else {
+            start();
           }
         },
         token);
+  }
+  /// The request leaves, unless it has.
+  void start() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (std::exchange(started_, true)) return;
+    }
+    deadline = deadline_in(message.timeout);
+    core_->start(OperationPtr(this));
   }
   bool ready() const {
     const std::lock_guard lock(mutex_);

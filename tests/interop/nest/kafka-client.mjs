@@ -1,12 +1,14 @@
 // Calls a ferry service on Kafka: `node kafka-client.mjs --url kafka://host:port --calls '[{"kind":"send","pattern":"p","data":1}]'`.
 // One JSON line a call, in order. `--again 100` sends the first call so many times at once and prints a summary instead.
+// `--session 2000`: milliseconds after which the group misses it. A client that is missed while it lives loses replies: NestJS
+// gives its partition of replies to another one, and the two do not agree on whose it is from then on.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { ClientProxyFactory, Transport } from '@nestjs/microservices';
 import { ensureTopics } from './kafka-common.mjs';
 import { connectionOptions, encodeError, numberOf, printLine, readArguments, run, stderrLogger } from './common.mjs';
 
-const values = readArguments({ ...connectionOptions, calls: { type: 'string' }, again: { type: 'string' } });
+const values = readArguments({ ...connectionOptions, calls: { type: 'string' }, again: { type: 'string' }, session: { type: 'string', default: '30000' } });
 const calls = JSON.parse(values.calls);
 const brokers = [new URL(values.url).host];
 
@@ -27,7 +29,7 @@ run(async () => {
     transport: Transport.KAFKA,
     options: {
       client: { brokers, logLevel: 0 },
-      consumer: { groupId: 'callers', sessionTimeout: 2000, heartbeatInterval: 300 },   // one that was killed is missed soon
+      consumer: { groupId: 'callers', sessionTimeout: numberOf(values, 'session'), heartbeatInterval: 300 },
       subscribe: { fromBeginning: true },   // kafkajs finds "the end" with its first fetch: a reply may come before
     },
   });

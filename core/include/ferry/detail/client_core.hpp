@@ -50,6 +50,8 @@ class ClientCore final : public spi::ClientSink, public std::enable_shared_from_
 
   const ClientSettings& settings() const noexcept { return settings_; }
   const spi::Serializer& serializer() const noexcept { return serializer_; }
+  /// Of what is sent to the pattern.
+  const spi::Serializer& serializer_for(const Pattern& pattern) const;
   const spi::Transport& transport() const noexcept { return transport_; }
   spi::Loop& loop() const noexcept { return loop_; }
   const ClientCounters& counters() const noexcept { return counters_; }
@@ -59,6 +61,9 @@ class ClientCore final : public spi::ClientSink, public std::enable_shared_from_
   void start(OperationPtr operation);
   /// Ends it with `errc::cancelled`, unless it has ended.
   void cancel(OperationPtr operation);
+  /// On the loop, of a duplex that was transmitted: its next message, or null for the end of its messages. False: not
+  /// before its `on_writable`. What it cannot send ends it.
+  bool write(Operation& operation, std::string* payload);
   /// A stream that was full has room again.
   void drained(OperationPtr operation);
   /// Ends everything with `errc::closed`, sends what was taken, disconnects, calls `done`. At most `limit`.
@@ -74,6 +79,7 @@ class ClientCore final : public spi::ClientSink, public std::enable_shared_from_
   void on_disconnected(Failure why) override;
   void on_reply(const spi::ReplyView& reply) override;
   void on_request_failed(std::string_view id, const Failure& failure) override;
+  void on_writable(std::string_view id) override;
   void on_emitted(spi::EmitToken token, const Failure* failure) override;
   void on_error(const Failure& failure) override;
   void on_status(StatusEvent event) override;
@@ -90,6 +96,7 @@ class ClientCore final : public spi::ClientSink, public std::enable_shared_from_
   void connect();
   bool waits_offline() const;   ///< calls, for a connection that could not be made
   void connect_after(std::chrono::milliseconds delay, const std::string& why);
+  void progressed(Operation& operation);
   void arm_deadline();
   void deadline_passed();
   void hold_reading(Operation& operation);
@@ -103,6 +110,7 @@ class ClientCore final : public spi::ClientSink, public std::enable_shared_from_
   ClientCounters counters_;
   std::atomic<Status> status_{Status::idle};
   std::atomic<std::size_t> in_flight_{0};
+  std::shared_ptr<const spi::PayloadFormats> formats_;   // null: every pattern has the serializer's
   std::unique_ptr<State> state_;
 };
 

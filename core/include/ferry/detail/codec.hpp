@@ -16,7 +16,25 @@
 #include "ferry/payload.hpp"
 #include "ferry/spi/serializer.hpp"
 
+namespace ferry {
+
+/// How values of a type that has a wire format of its own become payloads: specialised where such types are known
+/// (`ferry/protobuf.hpp`), with
+///   static void encode(const spi::Serializer&, const T&, std::string& out);        // appends
+///   static T decode(const spi::Serializer&, std::string_view payload);
+///   static T from_json(std::string_view text);
+/// which throw `SerializationError`.
+template <class T>
+struct PayloadCodec {};
+
+}  // namespace ferry
+
 namespace ferry::detail {
+
+template <class T>
+concept HasCodec = requires(const spi::Serializer& serializer, std::string_view payload) {
+  PayloadCodec<T>::decode(serializer, payload);
+};
 
 /// Stands for "no payload" where a type is needed.
 struct Nothing {};
@@ -67,6 +85,8 @@ void encode(const spi::Serializer& serializer, const T& value, std::string& out)
     append_payload(serializer, value, out);
   } else if constexpr (std::is_same_v<U, Bytes>) {
     serializer.encode_bytes(value.view(), out);
+  } else if constexpr (HasCodec<U>) {
+    PayloadCodec<U>::encode(serializer, value, out);
   } else {
     if constexpr (!is_direct<std::decay_t<T>> && !is_dom<U> && !std::is_convertible_v<const U&, std::string_view>) {
       static_assert(std::is_constructible_v<nlohmann::json, const U&>,
@@ -225,6 +245,8 @@ T decode(const spi::Serializer& serializer, std::string_view bytes) {
     auto data = serializer.decode_bytes(bytes);
     if (!data) throw_bad_payload(data.failure().detail);
     return Bytes(std::move(*data));
+  } else if constexpr (HasCodec<T>) {
+    return PayloadCodec<T>::decode(serializer, bytes);
   } else {
     try {
       if (serializer.json_text()) return decode_json_payload<T>(serializer, bytes);
@@ -249,6 +271,8 @@ T Payload::as() const {
     return *this;
   } else if constexpr (std::is_same_v<T, Bytes>) {
     detail::throw_bad_payload("a payload made from JSON text has no bytes");
+  } else if constexpr (detail::HasCodec<T>) {
+    return PayloadCodec<T>::from_json(bytes());
   } else {
     try {
       return detail::decode_json<T>(bytes());

@@ -18,8 +18,10 @@
 #include "ferry/detail/codec.hpp"
 #include "ferry/detail/invocation.hpp"
 #include "ferry/detail/reply_stream.hpp"
+#include "ferry/detail/request_stream.hpp"
 #include "ferry/detail/signature.hpp"
 #include "ferry/reply_writer.hpp"
+#include "ferry/request_reader.hpp"
 
 namespace ferry::detail {
 
@@ -28,9 +30,16 @@ class Handler {
  public:
   virtual ~Handler() = default;
   virtual void invoke(Invocation invocation) = 0;
+  /// The service drains: what it holds back for later is to be handled now.
+  virtual void flush(const ServiceHooks& service) { static_cast<void>(service); }
+  /// The service ends: what is held back for it fails.
+  virtual void discard(const ServiceHooks& service) { static_cast<void>(service); }
 
   /// The transport whose context it takes; empty: any.
   std::string_view required_transport = {};
+  bool reads_stream = false;    ///< of requests
+  bool writes_stream = false;   ///< of replies
+  std::size_t batch = 0;        ///< messages it takes at once; 0: one by one
 };
 
 /// A buffer for one encoded value, kept from call to call. Not to be held across a suspension.
@@ -42,6 +51,7 @@ struct Arguments {
   Context* context = nullptr;
   std::optional<Payload> payload;
   ReplyStreamState* stream = nullptr;
+  RequestStreamState* requests = nullptr;
 };
 
 /// One argument; a temporary `ReplyWriter` or `RequestContext` lives as long as the call, a coroutine's as its frame.
@@ -67,6 +77,12 @@ struct Pick<ReplyWriter<T>&, Payload> {
   explicit Pick(Arguments<Payload>& from) : writer(*from.stream) {}
   ReplyWriter<T> writer;
   ReplyWriter<T>& get() { return writer; }
+};
+template <class T, class Payload>
+struct Pick<RequestReader<T>&, Payload> {
+  explicit Pick(Arguments<Payload>& from) : reader(*from.requests) {}
+  RequestReader<T> reader;
+  RequestReader<T>& get() { return reader; }
 };
 
 /// The same arguments, once for each of a pack.
@@ -106,7 +122,11 @@ class HandlerFor final : public Handler {
   using Payload = typename T::Payload;
 
  public:
-  explicit HandlerFor(F function) : function_(std::move(function)) { required_transport = T::required_transport; }
+  explicit HandlerFor(F function) : function_(std::move(function)) {
+    required_transport = T::required_transport;
+    reads_stream = T::reads_stream;
+    writes_stream = T::writes_stream;
+  }
 
   void invoke(Invocation invocation) override {
     if constexpr (T::is_coroutine) {
@@ -142,11 +162,12 @@ class HandlerFor final : public Handler {
 
   // ---- coroutine: one object for all that must live as long as it runs
   struct Run {
-    explicit Run(Invocation from) : invocation(std::move(from)), stream(invocation) {}
+    explicit Run(Invocation from) : invocation(std::move(from)), stream(invocation), requests(invocation.delivery()) {}
     Invocation invocation;
     std::optional<Context> context;
     Arguments<Payload> arguments;
     ReplyStreamState stream;
+    [[no_unique_address]] std::conditional_t<T::reads_stream, RequestStreamState, NoRequestStream> requests;
     asio::any_io_executor executor;
     asio::cancellation_signal cancel;
   };
@@ -188,6 +209,7 @@ class HandlerFor final : public Handler {
     try {
       run->arguments.context = &make_context(run->context, run->invocation);
       run->arguments.stream = &run->stream;
+      if constexpr (T::reads_stream) run->arguments.requests = &run->requests;
       decode_payload(run->invocation.delivery(), run->arguments.payload);
       std::tuple<Pick<P, Payload>...> picks(for_each<P>(run->arguments)...);
       auto work = std::apply([this](auto&... pick) { return function_(pick.get()...); }, picks);

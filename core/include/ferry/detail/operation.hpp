@@ -35,7 +35,7 @@ struct Message {
 /// loop only, unless it says otherwise.
 class Operation : public Pooled {
  public:
-  enum class Kind : std::uint8_t { request, stream, event, connect };
+  enum class Kind : std::uint8_t { request, stream, duplex, event, connect };
 
   Operation(Kind k, Message&& m) : message(std::move(m)), kind(k) {}
   Operation(const Operation&) = delete;
@@ -47,6 +47,9 @@ class Operation : public Pooled {
   virtual void on_done(Failure* failure, bool inside_call) = 0;
   /// A stream that has as much as it may hold: the core stops reading until `ClientCore::drained`.
   virtual bool full() const { return false; }
+  /// Of a duplex: it was transmitted, or may be written to again.
+  virtual void on_writable() {}
+  bool takes_stream() const noexcept { return kind == Kind::stream || kind == Kind::duplex; }
 
   Message message;
   const Kind kind;

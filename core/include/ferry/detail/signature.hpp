@@ -8,6 +8,7 @@
 
 #include "ferry/context.hpp"
 #include "ferry/reply_writer.hpp"
+#include "ferry/request_reader.hpp"
 #include "ferry/task.hpp"
 
 namespace ferry::detail {
@@ -47,6 +48,10 @@ template <class T>
 inline constexpr bool is_writer = false;
 template <class T>
 inline constexpr bool is_writer<ReplyWriter<T>> = true;
+template <class T>
+inline constexpr bool is_reader = false;
+template <class T>
+inline constexpr bool is_reader<RequestReader<T>> = true;
 
 template <class P>
 using Bare = std::remove_cvref_t<P>;
@@ -55,7 +60,8 @@ inline constexpr bool is_context = std::is_same_v<Bare<P>, Context> || std::is_s
 template <class P>
 inline constexpr bool is_transport_context = std::is_base_of_v<TransportContext, Bare<P>>;
 template <class P>
-inline constexpr bool is_payload = !is_context<P> && !is_transport_context<P> && !is_writer<Bare<P>>;
+inline constexpr bool is_payload = !is_context<P> && !is_transport_context<P> && !is_writer<Bare<P>> &&
+                                   !is_reader<Bare<P>>;
 
 template <class T>
 struct TaskResult {
@@ -101,12 +107,14 @@ struct Traits<Signature<R, P...>> {
   using Payload = typename PayloadOf<P...>::Type;
   static constexpr bool is_coroutine = TaskResult<R>::is_task;
   static constexpr bool writes_stream = (is_writer<Bare<P>> || ...);
+  static constexpr bool reads_stream = (is_reader<Bare<P>> || ...);
   static constexpr bool wants_context = ((is_context<P> || is_transport_context<P>) || ...);
   static constexpr std::string_view required_transport = RequiredTransport<P...>::name;
 
   static_assert((static_cast<std::size_t>(is_payload<P>) + ... + 0) <= 1,
                 "ferry: a handler takes at most one payload parameter; the others may be ferry::Context&, "
-                "ferry::RequestContext, a transport's context (TcpContext& ...) and ferry::ReplyWriter<T>&");
+                "ferry::RequestContext, a transport's context (TcpContext& ...), ferry::ReplyWriter<T>& and "
+                "ferry::RequestReader<T>&");
   static_assert(((!is_payload<P> || !std::is_lvalue_reference_v<P> || std::is_const_v<std::remove_reference_t<P>>) && ...),
                 "ferry: take the payload by value or by const reference: it belongs to the message");
   static_assert(((!std::is_same_v<Bare<P>, Context> || std::is_lvalue_reference_v<P>) && ...),
@@ -117,6 +125,10 @@ struct Traits<Signature<R, P...>> {
                 "ferry: take the writer by reference: ferry::ReplyWriter<T>&");
   static_assert(!writes_stream || (is_coroutine && std::is_void_v<Result>),
                 "ferry: a handler that writes a stream is a coroutine that returns ferry::task<void>");
+  static_assert(((!is_reader<Bare<P>> || std::is_lvalue_reference_v<P>) && ...),
+                "ferry: take the reader by reference: ferry::RequestReader<T>&");
+  static_assert(!reads_stream || (is_coroutine && std::is_same_v<Payload, Nothing>),
+                "ferry: a handler that reads a stream of requests is a coroutine (ferry::task<T>) without a payload");
 };
 
 }  // namespace ferry::detail

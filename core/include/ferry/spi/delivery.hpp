@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ferry/error.hpp"
 #include "ferry/headers.hpp"
 #include "ferry/spi/loop.hpp"
 #include "ferry/spi/serializer.hpp"
@@ -55,6 +56,13 @@ class Delivery {
 
   /// Whether a request, too, can be settled `requeue`, before anything was replied.
   virtual bool can_be_requeued() const noexcept { return false; }
+
+  /// Asks for the next message of a stream of requests (`Capabilities::request_streams`), in the serializer's format. On the
+  /// loop, and not again before `ready` was called: once, on the loop, with a message, with nothing at the stream's end, or
+  /// with what ended it. May let go of it uncalled once the reply has ended.
+  virtual void read(std::function<void(Result<std::optional<std::string>>)> ready) {
+    loop_->post([ready = std::move(ready)] { ready(std::optional<std::string>()); });
+  }
 
   /// False while so much is queued for the peer that a stream of replies should wait.
   virtual bool writable() const { return true; }

@@ -49,6 +49,8 @@ struct RequestView {
   std::string_view headers = {};   ///< raw, for `read_headers`; empty if there are none
 };
 
+class Serializer;
+
 /// A reply as read, by NestJS's rules for a client: views into the body.
 struct ReplyView {
   std::string_view id = {};        ///< plain text; empty if there is none
@@ -57,6 +59,7 @@ struct ReplyView {
   bool failed = false;             ///< an `err` that is truthy
   std::string_view error = {};
   bool last = false;
+  const Serializer* serializer = nullptr;   ///< of the value, if that is not the client's
 };
 
 class Serializer {
@@ -71,6 +74,10 @@ class Serializer {
   /// True if a peer may have sent numbers, booleans and null as their plain text: then the payload `"5"` is read as 5 by who
   /// asks for a number. A transport without envelopes says so (`Transport::serializer`).
   virtual bool text_scalars() const noexcept { return false; }
+  /// True if payloads are messages in Protobuf's wire format: those of generated classes need no JSON in between.
+  virtual bool protobuf() const noexcept { return false; }
+  /// What the bodies of errors are written with, where they are not of the payloads' format.
+  virtual const Serializer& errors() const noexcept { return *this; }
 
   // Values. `encode...` append to `out`.
   virtual void encode(const nlohmann::json& value, std::string& out) const = 0;

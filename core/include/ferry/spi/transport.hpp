@@ -35,6 +35,7 @@ namespace ferry::spi {
 struct Capabilities {
   bool headers = false;        ///< carries headers with requests and events
   bool reply_streams = false;  ///< more than one reply to a request
+  bool request_streams = false;  ///< a request may be a stream of messages
   bool ordered = false;        ///< events of one client arrive in the order they were emitted
   bool cancel = false;         ///< a caller's cancel reaches the handler, between ferry peers
   bool deadline = false;       ///< a caller's deadline reaches the handler, between ferry peers
@@ -77,6 +78,8 @@ struct OutgoingMessage {
   std::string_view id = {};            ///< plain text, unique among all clients of all processes
   std::chrono::steady_clock::time_point deadline = {};
   const nlohmann::json* record = nullptr;   ///< the message's own options (`SendOptions::record`); null if it has none
+  bool reply_stream = false;     ///< the caller takes many values: `deadline` is that of the next one, not of the call
+  bool request_stream = false;   ///< the caller's messages follow by `ClientTransport::write`; there is no payload
 };
 
 /// Names an event until its outcome is reported.
@@ -91,6 +94,8 @@ class ClientSink {
   virtual void on_reply(const ReplyView& reply) = 0;
   /// A request that was taken, and that the broker then refused or has nobody for. Not for ids that were cancelled.
   virtual void on_request_failed(std::string_view id, const Failure& failure) = 0;
+  /// A stream of requests that was not writable is so again.
+  virtual void on_writable(std::string_view id) = 0;
   /// The outcome of an event: null when it was accepted (confirmed, with `Capabilities::ack`).
   virtual void on_emitted(EmitToken token, const Failure* failure) = 0;
   /// An error that belongs to no call and ends nothing: for `on_error`.
@@ -99,6 +104,15 @@ class ClientSink {
 
  protected:
   ~ClientSink() = default;
+};
+
+/// Patterns whose payloads are not of the client's own serializer's format, such as those a contract gives types to.
+/// Threads: any. May outlive its transport.
+class PayloadFormats {
+ public:
+  virtual ~PayloadFormats() = default;
+  /// Null: the client's own. Lives as long as this.
+  virtual const Serializer* find(const Pattern& pattern) const = 0;
 };
 
 /// Called by core on the client's loop only.
@@ -114,6 +128,20 @@ class ClientTransport {
   virtual bool emit(const OutgoingMessage& message, EmitToken token, Failure& failure) = 0;
   /// Nobody waits for the replies to `id` any more. Tells the peer where it can be told.
   virtual void cancel(std::string_view id) = 0;
+
+  /// One more message of the stream of requests that `id` began, of a transport with `Capabilities::request_streams`. Only
+  /// while it is writable. Returns false, with `failure` set, if it cannot be sent, which ends the request. What comes after
+  /// the request has ended is dropped.
+  virtual bool write(std::string_view id, std::string& payload, Failure& failure) {
+    return static_cast<void>(id), static_cast<void>(payload), static_cast<void>(failure), true;
+  }
+  /// It has no more.
+  virtual void end_writes(std::string_view id) { static_cast<void>(id); }
+  /// False while so much is queued for the peer that it should wait for `on_writable`.
+  virtual bool writable(std::string_view id) const { return static_cast<void>(id), true; }
+
+  /// Of a transport that has formats of its own for some patterns; the same all its life. Null: none has.
+  virtual std::shared_ptr<const PayloadFormats> formats() const { return nullptr; }
   /// Stop, and go on, taking replies from the peer: somebody does not consume his stream.
   virtual void pause() = 0;
   virtual void resume() = 0;
@@ -138,6 +166,9 @@ struct Subscription {
   std::string route;
   bool event = false;               ///< an event handler; otherwise a message handler
   nlohmann::json extras;            ///< NestJS's handler extras (`{"qos": 1}`), null if none
+  bool request_stream = false;      ///< the handler reads a stream of requests
+  bool reply_stream = false;        ///< it writes a stream of replies
+  std::size_t batch = 0;            ///< how many messages it takes at once, as far as they are handed over; 0: one by one
 };
 
 /// Core's side of a service. On any loop; calls for one connection on one loop.
