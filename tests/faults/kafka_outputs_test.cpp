@@ -24,11 +24,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Hears events of one pattern, with their keys and headers.
+/// Hears events of one pattern, with their keys and headers. Its topic has one partition: between two there is no order.
 class Heard {
  public:
   Heard(const std::string& pattern, const std::string& group)
-      : app_(Config::from_json(service(group, json::object(), {{"subscribe", {{"fromBeginning", true}}}}))) {
+      : app_(Config::from_json(service(group, json::object(), {{"subscribe", {{"fromBeginning", true}}}, {"topics", {{"partitions", 1}}}}))) {
     app_.on_event(pattern, [this](json data, Context& context) {
       const auto* kafka = context.as<KafkaContext>();
       json one{{"data", std::move(data)}, {"key", kafka->key().value_or("none")}};

@@ -5,12 +5,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "ferry/error.hpp"
+#include "refusal.hpp"
 #include "transports/kafka/options.hpp"
 
 namespace ferry::test::kafka_options {
 
 using nlohmann::json;
+using test::refusal;
 
 inline kafka::ServerSettings service(const json& options, bool at_least_once = false) {
   spi::ServerEnvironment environment;
@@ -25,16 +26,6 @@ inline kafka::ClientSettings client(const json& options) {
   environment.name = "MATH";
   environment.options = spi::Options::parse(options, kafka::client_option_table(), {"app.json", "/clients/MATH/options"});
   return kafka::client_settings(environment);
-}
-
-template <class F>
-std::string refusal(F make) {
-  try {
-    static_cast<void>(make());
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 /// The last one wins, as with the driver.

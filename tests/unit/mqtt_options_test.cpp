@@ -6,12 +6,14 @@
 #include "catch.hpp"
 #include "ferry/error.hpp"
 #include "ferry_test_paths.hpp"
+#include "refusal.hpp"
 #include "transports/mqtt/options.hpp"
 #include "transports/mqtt/properties.hpp"
 
 namespace {
 
 using namespace ferry;
+using test::refusal;
 using namespace std::chrono_literals;
 using nlohmann::json;
 
@@ -29,15 +31,6 @@ mqtt::ClientSettings client(const json& options) {
   return mqtt::client_settings(environment);
 }
 
-template <class F>
-std::string refusal(F make) {
-  try {
-    static_cast<void>(make());
-  } catch (const ConfigError& error) {
-    return error.what();
-  }
-  return "";
-}
 std::string refusal(const json& options, bool at_least_once = false) {
   return refusal([&] { return service(options, at_least_once); });
 }

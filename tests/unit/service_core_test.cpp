@@ -111,6 +111,13 @@ struct World {
     REQUIRE(started.wait([](const auto& value) { return value.has_value(); }));
     return *started.get();
   }
+  /// It comes back, lets us in, and answers nothing.
+  void lose_a_broker_that_falls_silent() {
+    CHECK_FALSE(listen());
+    silent = true;
+    service.on_disconnected(Failure(errc::connection_lost, "gone"));
+    REQUIRE(attempts.reaches(2));
+  }
   bool becomes(Status status) {
     return statuses.wait([status](const auto& all) { return !all.empty() && all.back() == status; });
   }
@@ -182,10 +189,7 @@ TEST_CASE("service: when no attempt is left it says so, once") {
 
 TEST_CASE("service: a drain does not wait for a broker that did not answer its attempt") {
   World world(settings_of(false));
-  CHECK_FALSE(world.listen());
-  world.silent = true;
-  world.service.on_disconnected(Failure(errc::connection_lost, "gone"));
-  REQUIRE(world.attempts.reaches(2));
+  world.lose_a_broker_that_falls_silent();
   Counter drained;
   world.service.drain([&] { drained.add(); });
   CHECK(drained.reaches(1));
@@ -193,10 +197,7 @@ TEST_CASE("service: a drain does not wait for a broker that did not answer its a
 
 TEST_CASE("service: an attempt that succeeds while it drains changes nothing") {
   World world(settings_of(false));
-  CHECK_FALSE(world.listen());
-  world.silent = true;
-  world.service.on_disconnected(Failure(errc::connection_lost, "gone"));
-  REQUIRE(world.attempts.reaches(2));
+  world.lose_a_broker_that_falls_silent();
   Counter drained;
   world.service.drain([&] { drained.add(); });
   REQUIRE(drained.reaches(1));

@@ -48,7 +48,8 @@ task<R> last_value(std::shared_ptr<DuplexRequest<R>> request, task<bool> end) {
 }  // namespace detail
 
 /// A request that is a stream of messages, and the replies to it: `R` is what comes, `T` what goes. On transports that carry
-/// such streams (gRPC); elsewhere its first call ends with `errc::unsupported`. Cold: it leaves with the first `write` or `next`.
+/// such streams (`Capabilities::request_streams`); elsewhere `next` and `result` throw `errc::unsupported`. Cold: it leaves with
+/// the first `write` or `next`.
 ///
 /// Its timeout limits the wait for the next reply and for the next message to be taken, not the whole.
 ///

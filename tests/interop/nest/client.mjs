@@ -48,6 +48,7 @@ function observe(client, testCase, timeout, transport) {
       clearTimeout(timer);
       resolve({ name: testCase.name, emitted, ...outcome });
     };
+    // The time itself is tested: of some cases the expected outcome is that nothing comes within their timeout.
     const timer = setTimeout(() => {
       subscription?.unsubscribe();
       finish({ completed: false, timeout: true });
