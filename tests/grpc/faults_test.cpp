@@ -196,7 +196,9 @@ TEST_CASE("grpc: peers that speak no gRPC") {
 
 TEST_CASE("grpc: calls whose messages are no messages of ferry's") {
   const Quiet quiet;
+  Counter reported;
   Application service = envelope_service();
+  service.on_error([&](std::string_view, const Failure&) { reported.add(); });
   service.on_message("echo", echo);
   service.start();
   ::grpc::GenericStub stub(::grpc::CreateChannel(url_of(service), ::grpc::InsecureChannelCredentials()));
@@ -217,6 +219,7 @@ TEST_CASE("grpc: calls whose messages are no messages of ferry's") {
       CHECK(ended.get()->error_code() == ::grpc::INTERNAL);
     }
   }
+  CHECK(reported.reaches(6));
   CHECK(service.services().front().peer_errors == 6);
   Application app = envelope_client(url_of(service));
   CHECK(app.client("C").send<int>("echo", 5).get() == 5);
