@@ -16,6 +16,8 @@
 #include "ferry/error.hpp"
 #include "ferry/log.hpp"
 #include "latch.hpp"
+#include "pipelined_handler.hpp"
+#include "scope.hpp"
 #include "service_core.hpp"
 
 namespace ferry {
@@ -41,11 +43,6 @@ ApplicationSettings apply(ApplicationSettings settings) {
 
 }  // namespace
 
-struct ScopedRegistration {
-  std::string service;   // empty: all
-  Registration registration;
-};
-
 struct ApplicationImpl {
   enum class State : std::uint8_t { configured, started, stopped };
 
@@ -60,7 +57,9 @@ struct ApplicationImpl {
                          : std::make_unique<Runtime>(settings.threads, settings.pool_threads)) {}
 
   ~ApplicationImpl();
+  std::shared_ptr<Scope> scope_of(const std::string& service);
   void prepare_services();
+  void add_handlers(ServiceCore& service, const ServiceConfig& from);
   std::shared_ptr<ClientCore> open_client(const ClientConfig& from);
   bool drain_services(Clock::time_point limit);
   bool close_services(Clock::time_point limit);
@@ -72,7 +71,10 @@ struct ApplicationImpl {
   Plugins plugins;
   std::vector<ServiceConfig> service_configs;
   std::vector<ClientConfig> client_configs;
+  const std::shared_ptr<Scope> everywhere = std::make_shared<Scope>();
+  std::map<std::string, std::shared_ptr<Scope>> service_scopes;
   std::vector<ScopedRegistration> registrations;
+  std::vector<std::shared_ptr<void>> controllers;   // whose member functions are handlers
   std::function<void(std::string_view, const StatusEvent&)> status_handler;
   std::function<void(std::string_view, const Failure&)> error_handler;
   const bool foreign;   // loops of the program's own
@@ -97,29 +99,44 @@ ApplicationImpl::~ApplicationImpl() {
   runtime.reset();
 }
 
+std::shared_ptr<Scope> ApplicationImpl::scope_of(const std::string& service) {
+  auto& scope = service_scopes[service];
+  if (!scope) scope = std::make_shared<Scope>(Scope{everywhere, service, {}, {}});
+  return scope;
+}
+
+/// Those that are for it, behind their pipelines. Throws `ConfigError` for one that its transport cannot serve.
+void ApplicationImpl::add_handlers(ServiceCore& service, const ServiceConfig& from) {
+  const std::string& name = from.settings.name;
+  const std::shared_ptr<Scope> scope = scope_of(name);
+  for (const ScopedRegistration& each : registrations) {
+    const std::string only = service_of(*each.scope);
+    if (!only.empty() && only != name) continue;
+    const Handler& handler = *each.registration.handler;
+    const auto refuse = [&](const std::string& why) {
+      throw ConfigError(errc::bad_config, config.file() + ": /services/" + name + ": the handler of " +
+                                              each.registration.pattern.route() + ' ' + why, Fate::not_sent);
+    };
+    const std::string transport(from.transport->name());
+    if (!handler.required_transport.empty() && handler.required_transport != transport) {
+      refuse("takes the context of the transport " + std::string(handler.required_transport) + ", this service uses " + transport +
+             "; take ferry::Context& and use ctx.as<...>() there");
+    }
+    if (handler.reads_stream && !from.settings.promises.request_streams) {
+      refuse("reads a stream of requests, which the transport " + transport + " does not carry with these options");
+    }
+    Registration registration = each.registration;
+    registration.handler = behind(stages_of(each, *scope), registration.handler);
+    service.add(registration);
+  }
+}
+
 void ApplicationImpl::prepare_services() {
   for (const ServiceConfig& from : service_configs) {
     spi::Loop& loop = runtime->next_loop();
     auto service = std::make_unique<ServiceCore>(from.settings, *from.transport, loop, *runtime);
     const std::string& name = from.settings.name;
-    for (const ScopedRegistration& each : registrations) {
-      if (!each.service.empty() && each.service != name) continue;
-      const std::string_view required = each.registration.handler->required_transport;
-      if (!required.empty() && required != from.transport->name()) {
-        throw ConfigError(errc::bad_config,
-                          config.file() + ": /services/" + name + ": the handler of " + each.registration.pattern.route() +
-                              " takes the context of the transport " + std::string(required) + ", this service uses " +
-                              std::string(from.transport->name()) + "; take ferry::Context& and use ctx.as<...>() there",
-                          Fate::not_sent);
-      }
-      if (each.registration.handler->reads_stream && !from.settings.promises.request_streams) {
-        throw ConfigError(errc::bad_config,
-                          config.file() + ": /services/" + name + ": the handler of " + each.registration.pattern.route() +
-                              " reads a stream of requests, which the transport " + std::string(from.transport->name()) +
-                              " does not carry with these options", Fate::not_sent);
-      }
-      service->add(each.registration);
-    }
+    add_handlers(*service, from);
     for (const std::string& route : service->router().unreachable()) {
       log(LogLevel::warn, "service " + name,
           "no message can reach the handler of \"" + route +
@@ -192,14 +209,37 @@ bool ApplicationImpl::stop() {
 
 }  // namespace detail
 
-HandlerScope& HandlerScope::add(Pattern pattern, bool event, std::shared_ptr<detail::Handler> handler,
-                                nlohmann::json extras) {
-  if (application_->state != detail::ApplicationImpl::State::configured) {
+namespace {
+
+void refuse_if_started(const detail::ApplicationImpl& application) {
+  if (application.state != detail::ApplicationImpl::State::configured) {
     throw std::logic_error("ferry: handlers are registered before the application starts");
   }
-  application_->registrations.push_back({service_, {std::move(pattern), event, std::move(handler), std::move(extras)}});
+}
+
+}  // namespace
+
+HandlerScope::HandlerScope(detail::ApplicationImpl& application, std::shared_ptr<detail::Scope> scope)
+    : application_(&application), scope_(std::move(scope)) {}
+
+HandlerScope& HandlerScope::add(Pattern pattern, bool event, std::shared_ptr<detail::Handler> handler, HandlerOptions options) {
+  refuse_if_started(*application_);
+  detail::Registration registration{detail::prefixed(*scope_, std::move(pattern)), event, std::move(handler), options.extras()};
+  application_->registrations.push_back({scope_, std::move(registration), std::move(options)});
   return *this;
 }
+
+HandlerScope& HandlerScope::use(const Pipeline& pipeline) {
+  refuse_if_started(*application_);
+  scope_->pipeline.use(pipeline);
+  return *this;
+}
+
+HandlerScope HandlerScope::group(std::string_view prefix) const {
+  return HandlerScope(*application_, std::make_shared<detail::Scope>(detail::Scope{scope_, {}, std::string(prefix), {}}));
+}
+
+void HandlerScope::keep(std::shared_ptr<void> controller) { application_->controllers.push_back(std::move(controller)); }
 
 Application Application::from_file(const std::filesystem::path& path) { return Application(Config::from_file(path)); }
 
@@ -218,11 +258,11 @@ Application::~Application() {
   if (impl_->left_behind) static_cast<void>(impl_.release());
 }
 
-HandlerScope Application::everywhere() { return HandlerScope(*impl_, ""); }
+HandlerScope Application::everywhere() { return HandlerScope(*impl_, impl_->everywhere); }
 
 HandlerScope Application::service(std::string_view name) {
   for (const detail::ServiceConfig& service : impl_->service_configs) {
-    if (service.settings.name == name) return HandlerScope(*impl_, std::string(name));
+    if (service.settings.name == name) return HandlerScope(*impl_, impl_->scope_of(service.settings.name));
   }
   std::string known;
   for (const auto& service : impl_->service_configs) known += (known.empty() ? "" : ", ") + service.settings.name;

@@ -1,9 +1,9 @@
 #pragma once
 // One run of one handler: what it was called with, and where its results go.
 
-#include <atomic>
 #include <cstddef>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,6 +16,7 @@
 namespace ferry::detail {
 
 class EventChain;
+class Passage;
 
 /// What a running handler needs of its service. Implemented by the service's engine; called from any thread.
 class ServiceHooks {
@@ -45,6 +46,8 @@ class Invocation {
         route_(&route),
         chain_(std::move(chain)),
         chain_index_(chain_index) {}
+  /// Behind a pipeline, which sees what comes of it.
+  explicit Invocation(std::shared_ptr<Passage> passage);
   Invocation(Invocation&& other) noexcept = default;
   Invocation& operator=(Invocation&&) = delete;
   ~Invocation();
@@ -58,17 +61,29 @@ class Invocation {
   void last(std::string& payload);      ///< a value, and the end
   void end();                           ///< the end, no value
   void fail(const std::exception_ptr& error);
+  void reject(std::string& body);       ///< the end: an error that was dealt with, its body as the caller is to see it
+
+  /// True if a request that fails with `error` is not answered, but handled again.
+  bool may_run_again(const std::exception_ptr& error) const;
+  /// Null without a pipeline.
+  Passage* passage() const noexcept { return passage_.get(); }
+  /// Where a coroutine of the handler is to run.
+  asio::any_io_executor executor() const;
 
  private:
   void done(bool succeeded, bool again = false);
-  bool may_run_again(const std::exception_ptr& error) const;
+  std::shared_ptr<Passage> leave();
 
   spi::DeliveryPtr delivery_;   // null: over, or moved from
   ServiceHooks* service_;
   const std::string* route_;
   std::shared_ptr<EventChain> chain_;
   std::size_t chain_index_;
+  std::shared_ptr<Passage> passage_;
   bool replied_ = false;
 };
+
+/// Calls `hook` on the delivery's loop when nobody waits for its answer any more; in place of a hook set before.
+void when_abandoned(const spi::DeliveryPtr& delivery, std::function<void()> hook);
 
 }  // namespace ferry::detail
