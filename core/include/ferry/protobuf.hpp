@@ -21,6 +21,7 @@ namespace ferry {
 /// from one transport to another.
 template <std::derived_from<google::protobuf::Message> T>
 struct PayloadCodec<T> {
+  static std::string_view type_name() { return T::descriptor()->full_name(); }
   /// Throws `SerializationError` for a message that lacks a required field.
   static void encode(const spi::Serializer& serializer, const T& value, std::string& out) {
     if (serializer.protobuf()) {
