@@ -23,10 +23,29 @@ std::string url_of(Application& service) {
   return endpoint.substr(endpoint.find("://") + 3);
 }
 
+std::uint16_t port_of(Application& service) {
+  const std::string url = url_of(service);
+  return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+}
+
 Application contract_client(const std::string& url, const json& settings) {
   json options = contract_options(url);
   options.update(settings);
   return Application(Config::from_text(json{{"clients", {{"HEROES", {{"transport", "grpc"}, {"options", options}}}}}}.dump(), "heroes.json"));
+}
+
+Application envelope_service(const json& options) {
+  json all{{"url", "127.0.0.1:0"}};
+  all.update(options);
+  return Application(Config::from_json({{"services", {{"S", {{"transport", "grpc"}, {"options", all}}}}}}));
+}
+
+Application envelope_client(const std::string& url, const json& options, const json& settings) {
+  json all{{"url", url}};
+  all.update(options);
+  json client{{"transport", "grpc"}, {"options", all}, {"reconnect", {{"backoff", "10ms"}, {"maxBackoff", "50ms"}}}};
+  client.update(settings);
+  return Application(Config::from_json({{"clients", {{"C", client}}}}));
 }
 
 }  // namespace ferry::test

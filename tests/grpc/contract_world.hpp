@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,12 @@ nlohmann::json contract_options(const std::string& url);
 Application contract_service(const nlohmann::json& settings = nlohmann::json::object());
 /// "127.0.0.1:41234", of a service that was started.
 std::string url_of(Application& service);
+std::uint16_t port_of(Application& service);
 Application contract_client(const std::string& url, const nlohmann::json& settings = nlohmann::json::object());
+
+/// The same without a contract; `settings` of the client are merged beside its options.
+Application envelope_service(const nlohmann::json& options = nlohmann::json::object());
+Application envelope_client(const std::string& url, const nlohmann::json& options = nlohmann::json::object(),
+                            const nlohmann::json& settings = nlohmann::json::object());
 
 }  // namespace ferry::test

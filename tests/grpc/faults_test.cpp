@@ -27,26 +27,7 @@ using nlohmann::json;
 
 namespace {
 
-Application envelope_service(const json& options = json::object()) {
-  json all{{"url", "127.0.0.1:0"}};
-  all.update(options);
-  return Application(Config::from_json({{"services", {{"S", {{"transport", "grpc"}, {"options", all}}}}}}));
-}
-
-Application envelope_client(const std::string& url, const json& options = json::object(), const json& settings = json::object()) {
-  json all{{"url", url}};
-  all.update(options);
-  json client{{"transport", "grpc"}, {"options", all}, {"reconnect", {{"backoff", "10ms"}, {"maxBackoff", "50ms"}}}};
-  client.update(settings);
-  return Application(Config::from_json({{"clients", {{"C", client}}}}));
-}
-
 Payload echo(Payload payload) { return payload; }
-
-std::uint16_t port_of(Application& service) {
-  const std::string url = url_of(service);
-  return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
-}
 
 struct Quiet {
   Quiet() { set_log_level(LogLevel::off); }

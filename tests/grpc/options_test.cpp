@@ -55,11 +55,6 @@ struct Plain {
   std::string url;
 };
 
-std::uint16_t port_of(Application& service) {
-  const std::string url = url_of(service);
-  return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
-}
-
 }  // namespace
 
 TEST_CASE("a contract over mutual TLS") {
@@ -162,4 +157,67 @@ TEST_CASE("retries by gRPC's own policy, and what a failure says when they are u
     CHECK(body["metadata"]["grpc-status-details-bin"] == "ZGV0YWlscw==");
   }
   CHECK(plain.heroes.calls == 3);
+}
+
+TEST_CASE("waitForReady lets calls wait for a service that is not there yet") {
+  const std::string url = "127.0.0.1:" + std::to_string(free_port());
+  set_log_level(LogLevel::off);
+  {
+    Application app = contract_client(url);
+    CHECK(code_of([&] { app.client("HEROES").send<json>("HeroService/FindOne", json::object()).get(); }) == errc::not_connected);
+  }
+  Outcomes outcomes;
+  Counter failures;
+  Application app = contract_client(url, {{"waitForReady", true}});
+  const Client client = app.client("HEROES");
+  client.on_status_change([&](const StatusEvent& event) {
+    if (event.status == Status::disconnected) failures.add();
+  });
+  outcomes.start(client, client.send<json>("HeroService/FindOne", json::object()));
+  REQUIRE(failures.reaches(2));
+  CHECK(outcomes.codes().empty());
+  Application service = contract_service({{"url", url}});
+  service.on_message("HeroService/FindOne", nothing);
+  service.start();
+  REQUIRE(outcomes.reach(1));
+  CHECK(outcomes.succeeded() == 1);
+  // No longer than its deadline.
+  REQUIRE(service.stop());
+  CHECK(code_of([&] { client.send<json>("HeroService/FindOne", json::object(), SendOptions().timeout(200ms)).get(); }) == errc::timed_out);
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("maxMetadataSize bounds what is received") {
+  const std::string large(4000, 'm');
+  const auto serve = [&](Application& service) {
+    service.on_message("HeroService/FindOne", [&](const json& by, GrpcContext& grpc) {
+      if (by.value("id", 0) == 1) grpc.add_initial_metadata("large", large);
+      return json::object();
+    });
+    service.start();
+  };
+  const auto code = [](const Client& client, const json& by, const SendOptions& options) -> int {
+    try {
+      client.send<json>("HeroService/FindOne", by, options).get();
+      return 0;
+    } catch (const RpcError& error) {
+      return error.body().value("code", -1);
+    }
+  };
+  const json plain = json::object();
+  const json wanted{{"id", 1}};
+  set_log_level(LogLevel::off);
+  Application roomy = contract_service();
+  Application narrow = contract_service({{"maxMetadataSize", 2048}});
+  serve(roomy);
+  serve(narrow);
+  Application first = contract_client(url_of(roomy));
+  CHECK(code(first.client("HEROES"), wanted, SendOptions().header("large", large)) == 0);
+  Application second = contract_client(url_of(narrow));
+  CHECK(code(second.client("HEROES"), plain, SendOptions().header("large", large)) == 8);
+  CHECK(code(second.client("HEROES"), plain, SendOptions()) == 0);
+  Application third = contract_client(url_of(roomy), {{"maxMetadataSize", 2048}});
+  CHECK(code(third.client("HEROES"), wanted, SendOptions()) == 8);
+  CHECK(code(third.client("HEROES"), plain, SendOptions()) == 0);
+  set_log_level(LogLevel::error);
 }

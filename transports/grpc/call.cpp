@@ -1,5 +1,6 @@
 #include "transports/grpc/call.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -7,6 +8,8 @@
 
 namespace ferry::grpc {
 namespace {
+
+constexpr const char* details_name = "grpc-status-details-bin";   // gRPC's, of the details of a status
 
 void check_metadata(std::string_view key, std::string_view value) {
   if (const char* fault = metadata_fault(key, value)) {
@@ -59,6 +62,7 @@ Call::Call(std::shared_ptr<Service> service, std::shared_ptr<Lane> lane, const S
 void Call::reply(spi::ReplyKind kind, std::string& payload) {
   const std::lock_guard lock(mutex_);
   if (ending_) return;
+  if (kind == spi::ReplyKind::error && own_status_) call_method_.restate(*own_status_, payload);
   Answer answer = call_method_.answer(kind, payload, !started_);
   started_ = true;
   if (answer.has_message && !over_) outbox_.put(make_buffer(answer.head, std::move(answer.payload)));
@@ -71,8 +75,9 @@ void Call::reply(spi::ReplyKind kind, std::string& payload) {
 
 ::grpc::Status Call::last_status(const Answer& answer) {
   if (answer.status.code == 0) return ::grpc::Status::OK;
-  if (own_status_) return *own_status_;
-  return {static_cast<::grpc::StatusCode>(answer.status.code), answer.status.details};
+  const CallStatus& status = own_status_ ? *own_status_ : answer.status;
+  const auto found = std::find_if(status.trailers.begin(), status.trailers.end(), [](const auto& each) { return each.first == details_name; });
+  return {static_cast<::grpc::StatusCode>(status.code), status.details, found == status.trailers.end() ? std::string() : found->second};
 }
 
 void Call::settle(spi::Settlement) {
@@ -205,8 +210,10 @@ void Call::add_trailing_metadata(std::string_view key, std::string_view value) {
 }
 
 void Call::set_status(int code, std::string_view message, std::string_view details) {
+  if (code <= 0) throw std::invalid_argument("gRPC status " + std::to_string(code) + " is none of a failed call");
   const std::lock_guard lock(mutex_);
-  own_status_.emplace(static_cast<::grpc::StatusCode>(code), std::string(message), std::string(details));
+  own_status_ = CallStatus{code, std::string(message)};
+  if (!details.empty()) own_status_->trailers.emplace_back(details_name, details);
 }
 
 }  // namespace ferry::grpc

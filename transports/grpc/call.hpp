@@ -88,7 +88,7 @@ class Call final : public spi::Delivery, public GrpcContext, public OpenCall, pu
   bool reading_ = false;
   Outbox outbox_;
   std::optional<::grpc::Status> status_;    // given, not yet sent
-  std::optional<::grpc::Status> own_status_;   // the handler's choice for a failure
+  std::optional<CallStatus> own_status_;   // the handler's choice for a failure
   std::function<void()> ready_;
   bool writing_ = false;
   bool started_ = false;    // a message was given

@@ -28,7 +28,9 @@ struct Client::State {
   bool call(const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure);
   bool set_up(ClientCall& call, const spi::OutgoingMessage& message, Failure& failure);
   void take(News& news);
+  void take_message(ClientCall& call, Body& body);
   void message(ClientCall& call, Body& body);
+  void go_on(ClientCall& call);
   void ended(const std::shared_ptr<ClientCall>& call, const CallStatus& status);
   void emitter_ended(const CallStatus& status);
   void forget(ClientCall& call);
@@ -42,8 +44,7 @@ struct Client::State {
   spi::ClientSink& sink;
   const EnvelopeClientMethod envelope;
   std::optional<ContractMethods> contract;   // not in envelope mode
-  const std::shared_ptr<Inlet> inlet;     // of calls: stands still while the client is paused
-  const std::shared_ptr<Inlet> signals;   // of all else
+  const std::shared_ptr<Inlet> inlet;
   Connection connection;
   std::unordered_map<std::string_view, std::shared_ptr<ClientCall>> calls;   // by id
   std::unordered_map<spi::EmitToken, std::shared_ptr<ClientCall>> events;    // in contract mode
@@ -58,8 +59,7 @@ Client::State::State(spi::ClientEnvironment from, spi::ClientSink& to)
       sink(to),
       envelope(*environment.serializer, environment.extensions),
       inlet(Inlet::make(*environment.loop, [this](News& news) { take(news); })),
-      signals(Inlet::make(*environment.loop, [this](News& news) { take(news); })),
-      connection(settings, signals,
+      connection(settings, inlet,
                  {[this] { sink.on_connected(settings.url); },
                   [this](Failure why) {
                     end_calls();
@@ -110,7 +110,7 @@ bool Client::State::call(const spi::OutgoingMessage& message, spi::EmitToken tok
     failure = Failure(errc::unsupported, method->path() + " of " + settings.url + ": " + fault, Fate::not_sent);
     return false;
   }
-  const auto made = std::make_shared<ClientCall>(inlet, signals, *method, std::string(message.id), token);
+  const auto made = std::make_shared<ClientCall>(inlet, *method, std::string(message.id), token);
   if (!set_up(*made, message, failure)) return false;
   if (message.id.empty()) events.emplace(token, made);
   else calls.emplace(made->id, made);
@@ -140,10 +140,27 @@ void Client::State::take(News& news) {
     if (!call->ended) sink.on_writable(call->id);
     return;
   }
-  const bool good = news.of == News::Of::message || news.status.code == static_cast<int>(Code::ok);
-  if (news.message && good && !call->ended) message(*call, *news.message);
-  if (news.of == News::Of::end) return ended(call, news.status);
-  call->taken();
+  if (news.of == News::Of::message) {
+    if (!call->held && call->held_back.empty()) return take_message(*call, *news.message);
+    return call->held_back.push_back(std::move(news.message));
+  }
+  call->held = false;   // no more than a few are left, and a call that has ended should not keep its connection
+  go_on(*call);
+  if (news.message && news.status.code == static_cast<int>(Code::ok) && !call->ended) message(*call, *news.message);
+  ended(call, news.status);
+}
+
+void Client::State::go_on(ClientCall& call) {
+  while (!call.held && !call.held_back.empty()) {
+    const std::shared_ptr<Body> body = std::move(call.held_back.front());
+    call.held_back.pop_front();
+    take_message(call, *body);
+  }
+}
+
+void Client::State::take_message(ClientCall& call, Body& body) {
+  if (!call.ended) message(call, body);
+  call.taken();
 }
 
 void Client::State::message(ClientCall& call, Body& body) {
@@ -221,7 +238,6 @@ void Client::State::end_calls() {
 
 void Client::State::end() {
   inlet->close();
-  signals->close();
   close_timer.cancel();
   end_calls();
   connection.drop();
@@ -247,7 +263,7 @@ bool Client::emit(const spi::OutgoingMessage& message, spi::EmitToken token, Fai
   if (stub == nullptr) return false;
   s.envelope.write(message, head);
   if (!s.emitter) {
-    s.emitter = std::make_shared<Emitter>(s.signals, s.settings.longest_sent);
+    s.emitter = std::make_shared<Emitter>(s.inlet, s.settings.longest_sent);
     s.emitter->start(*stub);
   }
   if (!s.emitter->fits(head, message.has_payload ? std::string_view(*message.payload) : std::string_view())) {
@@ -291,11 +307,21 @@ void Client::cancel(std::string_view id) {
   if (!s.calls.empty()) return;
   News news;   // not from inside this call
   news.other = [&s] { s.left(); };
-  s.signals->put(std::move(news));
+  s.inlet->put(std::move(news));
 }
 
-void Client::pause() { state_->inlet->set_paused(true); }
-void Client::resume() { state_->inlet->set_paused(false); }
+bool Client::hold(std::string_view id, bool held) {
+  State& s = *state_;
+  const auto found = s.calls.find(id);
+  if (found == s.calls.end()) return true;   // it ends
+  ClientCall& call = *found->second;
+  call.held = held;
+  if (held || call.held_back.empty()) return true;
+  News news;   // not from inside this call
+  news.other = [&s, kept = found->second] { s.go_on(*kept); };
+  s.inlet->put(std::move(news));
+  return true;
+}
 
 void Client::close(std::chrono::milliseconds limit, std::function<void()> done) {
   State& s = *state_;

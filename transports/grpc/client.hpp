@@ -21,8 +21,9 @@ class Client final : public spi::ClientTransport {
   bool writable(std::string_view id) const override;
   std::shared_ptr<const spi::PayloadFormats> formats() const override;
   void cancel(std::string_view id) override;
-  void pause() override;
-  void resume() override;
+  bool hold(std::string_view id, bool held) override;
+  void pause() override {}    // each stream is held alone
+  void resume() override {}
   void close(std::chrono::milliseconds limit, std::function<void()> done) override;
   spi::NativeHandle native() noexcept override;
 

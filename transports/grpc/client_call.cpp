@@ -90,7 +90,7 @@ void ClientCall::OnWriteDone(bool ok) {
   else close_writes();   // the status follows
   if (!waited_for_ || (open_ && !outbox_.low())) return;
   waited_for_ = false;
-  signals_->put({.call = shared_from_this(), .of = News::Of::writable});
+  inlet_->put({.call = shared_from_this(), .of = News::Of::writable});
 }
 
 // ---- replies ---------------------------------------------------------------------------------------------------------

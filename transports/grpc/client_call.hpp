@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -45,7 +46,6 @@ class Inlet {
   using Mailbox = transports::Mailbox<News>;
   static std::shared_ptr<Inlet> make(const spi::Loop& loop, Mailbox::Take take);
   void put(News news) { mailbox_.put(std::move(news), Mailbox::Rank::control); }
-  void set_paused(bool paused) { mailbox_.set_paused(paused); }
   void close() { mailbox_.close(); }
 
  private:
@@ -58,16 +58,17 @@ class Inlet {
 class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::grpc::ByteBuffer>,
                          public std::enable_shared_from_this<ClientCall> {
  public:
-  /// `signals`: for what does not stand still while the client is paused.
-  ClientCall(std::shared_ptr<Inlet> inlet, std::shared_ptr<Inlet> signals, const ClientMethod& of, std::string its_id,
-             spi::EmitToken its_token)
-      : method(of), id(std::move(its_id)), token(its_token), inlet_(std::move(inlet)), signals_(std::move(signals)) {}
+  ClientCall(std::shared_ptr<Inlet> inlet, const ClientMethod& of, std::string its_id, spi::EmitToken its_token)
+      : method(of), id(std::move(its_id)), token(its_token), inlet_(std::move(inlet)) {}
 
   ::grpc::ClientContext context;
   const ClientMethod& method;
   const std::string id;          // of a request
   const spi::EmitToken token;    // of an event
-  bool ended = false;            // on the loop: core has heard its end
+  // On the loop.
+  bool ended = false;            // core has heard its end
+  bool held = false;             // nobody takes its messages
+  std::deque<std::shared_ptr<Body>> held_back;   // those that came nevertheless, as many as it reads ahead
 
   void start(::grpc::GenericStub& stub, ::grpc::ByteBuffer message);
   /// The same of a stream of requests, each for `write`.
@@ -90,7 +91,6 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
   void OnDone(const ::grpc::Status& status) override;
 
   const std::shared_ptr<Inlet> inlet_;
-  const std::shared_ptr<Inlet> signals_;
   std::shared_ptr<ClientCall> self_;
   ::grpc::ByteBuffer in_;
   std::shared_ptr<Body> only_;   // of a call with one reply

@@ -14,8 +14,8 @@ struct Probe {
 
 }  // namespace
 
-Connection::Connection(const ClientSettings& settings, std::shared_ptr<Inlet> signals, Events events)
-    : settings_(settings), signals_(std::move(signals)), events_(std::move(events)) {}
+Connection::Connection(const ClientSettings& settings, std::shared_ptr<Inlet> inlet, Events events)
+    : settings_(settings), inlet_(std::move(inlet)), events_(std::move(events)) {}
 
 void Connection::connect() {
   drop();
@@ -38,12 +38,12 @@ void Connection::drop() {
 void Connection::watch() {
   const bool bounded = phase_ == Phase::connecting;
   watch_->wait(*channel_, seen_, bounded ? give_up_at_ : std::chrono::system_clock::time_point::max(),
-               [this, signals = signals_, attempt = std::weak_ptr<bool>(attempt_)] {
+               [this, inlet = inlet_, attempt = std::weak_ptr<bool>(attempt_)] {
                  News news;
                  news.other = [this, attempt] {
                    if (!attempt.expired()) changed();
                  };
-                 signals->put(std::move(news));
+                 inlet->put(std::move(news));
                });
 }
 
@@ -75,12 +75,12 @@ void Connection::changed() {
 void Connection::ask_why() {
   const auto probe = std::make_shared<Probe>();
   stub_->UnaryCall(&probe->context, "/", {}, &probe->request, &probe->response,
-                   [this, probe, signals = signals_, attempt = std::weak_ptr<bool>(attempt_)](const ::grpc::Status& status) {
+                   [this, probe, inlet = inlet_, attempt = std::weak_ptr<bool>(attempt_)](const ::grpc::Status& status) {
                      News news;
                      news.other = [this, attempt, why = status.error_message()] {
                        if (!attempt.expired()) attempt_failed(why);
                      };
-                     signals->put(std::move(news));
+                     inlet->put(std::move(news));
                    });
 }
 
@@ -99,7 +99,7 @@ void Connection::lose() {
 }
 
 ::grpc::GenericStub* Connection::stub() noexcept {
-  const bool away = phase_ == Phase::leaving && seen_ == GRPC_CHANNEL_TRANSIENT_FAILURE;
+  const bool away = phase_ == Phase::leaving && seen_ == GRPC_CHANNEL_TRANSIENT_FAILURE && !settings_.wait_for_ready;
   return (phase_ == Phase::up || phase_ == Phase::leaving) && !away ? stub_.get() : nullptr;
 }
 

@@ -26,7 +26,7 @@ class Connection {
     std::function<void(Failure)> lost;   // or the attempt failed
     std::function<bool()> busy;          // calls are under way
   };
-  Connection(const ClientSettings& settings, std::shared_ptr<Inlet> signals, Events events);
+  Connection(const ClientSettings& settings, std::shared_ptr<Inlet> inlet, Events events);
   ~Connection() { drop(); }
 
   void connect();
@@ -48,7 +48,7 @@ class Connection {
   void lose();
 
   const ClientSettings& settings_;
-  const std::shared_ptr<Inlet> signals_;
+  const std::shared_ptr<Inlet> inlet_;
   const Events events_;
   const std::shared_ptr<StateWatch> watch_ = StateWatch::instance();
   std::shared_ptr<::grpc::Channel> channel_;

@@ -3,8 +3,6 @@
 #include <limits>
 #include <map>
 
-#include "transports/grpc/base64.hpp"
-
 namespace ferry::grpc {
 namespace {
 
@@ -35,13 +33,24 @@ CallStatus status_of(const json& body, Answer& answer) {
   return status;
 }
 
-/// Null, or what is wrong with a handler for such a method.
-const char* kind_fault(const Rpc& rpc, const spi::Subscription& handler) {
-  if (handler.event) return rpc.request_stream ? "an event is one message, and it takes a stream of requests" : nullptr;
+/// Empty, or what is wrong with a handler for such a method.
+std::string kind_fault(const Rpc& rpc, const spi::Subscription& handler) {
+  if (handler.event) return rpc.request_stream ? "an event is one message, and it takes a stream of requests" : "";
   if (rpc.request_stream && !handler.request_stream) return "it takes a stream of requests: let the handler take a RequestReader";
   if (!rpc.request_stream && handler.request_stream) return "it takes one request, and the handler reads a stream of them";
   if (!rpc.response_stream && handler.reply_stream) return "it returns one reply, and the handler writes a stream of them";
-  return nullptr;
+  return {};
+}
+
+/// The same of the classes that it takes and gives. Where a field stands for a message JSON lies in between, and any will do.
+std::string type_fault(const Route& route, const spi::Subscription& handler) {
+  if (!route.service->protobuf()) return {};
+  const auto differ = [](std::string_view what, std::string_view of_handler, const Shape& shape) {
+    if (of_handler.empty() || of_handler == shape.full_name) return std::string();
+    return std::string(what) + " is " + shape.full_name + ", and that of the handler " + std::string(of_handler);
+  };
+  const std::string request = differ("its request", handler.request_type, *route.rpc->request);
+  return request.empty() ? differ("its response", handler.reply_type, *route.rpc->response) : request;
 }
 
 }  // namespace
@@ -128,12 +137,7 @@ ClientMethod::End ContractClientMethod::end(const CallStatus& status, std::strin
   }
   Failure failure = call_failure(status, where);
   if (failure.code == errc::bad_payload) return {std::move(failure), {}};
-  // As NestJS's client has it.
-  json body{{"code", status.code},
-            {"details", status.details},
-            {"message", std::to_string(status.code) + " " + code_name(status.code) + ": " + status.details}};
-  for (const auto& [name, value] : status.trailers) body["metadata"][name] = name.ends_with("-bin") ? to_base64(value) : value;
-  return {std::nullopt, dump(body)};
+  return {std::nullopt, dump(error_body(status))};
 }
 
 const ClientMethod* ContractMethods::find(const Pattern& pattern, Failure& failure) {
@@ -175,7 +179,9 @@ ContractPaths::ContractPaths(std::shared_ptr<const Contract> contract, const std
     for (const Route* route : contract_->routes_to(rpc)) {
       const auto handler = handled.find(route->route);
       if (method || handler == handled.end()) continue;
-      if (const char* fault = kind_fault(rpc, *handler->second)) {
+      std::string fault = kind_fault(rpc, *handler->second);
+      if (fault.empty()) fault = type_fault(*route, *handler->second);
+      if (!fault.empty()) {
         refuse("the handler of " + route->route + " does not fit " + rpc.path + " of " + contract_->files() + ": " + fault);
       }
       method = std::make_unique<ContractServerMethod>(contract_, *route);

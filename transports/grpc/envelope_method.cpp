@@ -33,6 +33,11 @@ Answer EnvelopeServerMethod::answer(spi::ReplyKind kind, std::string& payload, b
   return answer;
 }
 
+void EnvelopeServerMethod::restate(const CallStatus& status, std::string& payload) const {
+  payload.clear();
+  serializer_.encode(error_body(status), payload);
+}
+
 EnvelopeClientMethod::EnvelopeClientMethod(const spi::Serializer& serializer, bool extensions)
     : serializer_(serializer), extensions_(extensions), path_(envelope::send_path) {}
 

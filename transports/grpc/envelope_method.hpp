@@ -11,6 +11,7 @@ class EnvelopeServerMethod final : public ServerMethod {
   std::optional<CallStatus> read(std::string_view body, Incoming& out) const override;
   const char* read_next(std::string_view body, std::string_view& payload) const override;
   Answer answer(spi::ReplyKind kind, std::string& payload, bool first) const override;
+  void restate(const CallStatus& status, std::string& payload) const override;
 
  private:
   const spi::Serializer& serializer_;

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "transports/grpc/base64.hpp"
+
 namespace ferry::grpc {
 namespace {
 
@@ -38,6 +40,14 @@ std::error_code make_error_code(Code code) noexcept { return {static_cast<int>(c
 std::string code_name(int code) {
   if (code < 0 || code >= static_cast<int>(names.size())) return std::to_string(code);
   return names[static_cast<std::size_t>(code)];
+}
+
+nlohmann::json error_body(const CallStatus& status) {
+  nlohmann::json body{{"code", status.code},
+                      {"details", status.details},
+                      {"message", std::to_string(status.code) + " " + code_name(status.code) + ": " + status.details}};
+  for (const auto& [name, value] : status.trailers) body["metadata"][name] = name.ends_with("-bin") ? to_base64(value) : value;
+  return body;
 }
 
 Failure call_failure(const CallStatus& status, std::string_view where) {

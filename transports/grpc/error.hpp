@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "ferry/error.hpp"
 
 namespace ferry::grpc {
@@ -30,6 +32,8 @@ std::error_code make_error_code(Code code) noexcept;
 
 /// "NOT_FOUND"; "99" for a number that has no name.
 std::string code_name(int code);
+/// A status as a caller's `RpcError` has it: NestJS's members, and trailing metadata as text.
+nlohmann::json error_body(const CallStatus& status);
 /// What ends a call whose status says that gRPC itself failed. `where`: the address.
 Failure call_failure(const CallStatus& status, std::string_view where);
 /// The bytes of a peer are not what they should be.

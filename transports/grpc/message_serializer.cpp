@@ -14,6 +14,10 @@ void MessageSerializer::refuse(const std::string& fault) const {
   throw RpcError(json{{"code", static_cast<int>(Code::internal)}, {"message", "Error serializing response: " + fault}});
 }
 
+json MessageSerializer::payload_error(std::string_view what) const {
+  return {{"code", static_cast<int>(Code::internal)}, {"message", what}};
+}
+
 void MessageSerializer::encode(const json& value, std::string& out) const {
   static const json empty = json::object();
   CodecFault fault;

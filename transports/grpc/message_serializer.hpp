@@ -37,6 +37,8 @@ class MessageSerializer final : public spi::Serializer {
   bool text() const noexcept override { return false; }
   bool protobuf() const noexcept override { return written_.field == nullptr && read_.field == nullptr; }
   const spi::Serializer& errors() const noexcept override { return json_; }
+  /// INTERNAL, as gRPC has it.
+  nlohmann::json payload_error(std::string_view what) const override;
 
   /// Throw for a value that does not fit the message: a service what its caller is answered, a client `SerializationError`.
   void encode(const nlohmann::json& value, std::string& out) const override;

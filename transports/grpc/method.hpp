@@ -47,6 +47,8 @@ class ServerMethod {
   virtual const char* read_next(std::string_view body, std::string_view& payload) const = 0;
   /// `first`: no message was sent yet. `payload` may be taken over.
   virtual Answer answer(spi::ReplyKind kind, std::string& payload, bool first) const = 0;
+  /// The error that the handler's own status is to callers who do not see the call's.
+  virtual void restate(const CallStatus& status, std::string& payload) const { static_cast<void>(status), static_cast<void>(payload); }
 };
 
 /// The calls of one path, on the client's side.

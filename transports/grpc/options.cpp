@@ -86,7 +86,7 @@ constexpr Option client_table[] = {
     {"connectTimeout", OptionKind::duration, "\"10s\"", "for one attempt: all addresses and the TLS handshake", 1},
     {.name = "loadBalancing", .kind = OptionKind::string, .doc = "how calls are spread over addresses: the first that "
      "answers, or all in turn; in turn where url has several", .choices = "pick_first|round_robin"},
-    {"waitForReady", OptionKind::boolean, "false", "a call waits through a broken connection until its deadline"},
+    {"waitForReady", OptionKind::boolean, "false", "a call waits for a connection until its deadline, whatever becomes of attempts (`offlineQueue` if that is not given)"},
 };
 constexpr Option server_table[] = {
     {"url", OptionKind::strings, "\"localhost:5000\"", "host:port to listen on, or several; port 0 takes any free one"},

@@ -36,6 +36,7 @@ class GrpcTransport final : public spi::Transport {
   std::string_view name() const noexcept override { return "grpc"; }
   const spi::Capabilities& capabilities() const noexcept override { return envelope_capabilities; }
   spi::Capabilities capabilities(const spi::Options& options) const override { return capabilities_of(options); }
+  bool offline_queue(const spi::Options& options) const override { return options.boolean("waitForReady"); }
   spi::OptionTable client_options() const noexcept override { return client_option_table(); }
   spi::OptionTable server_options() const noexcept override { return server_option_table(); }
   std::span<const std::string_view> schemes() const noexcept override { return url_schemes(); }

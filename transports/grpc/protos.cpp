@@ -20,7 +20,8 @@ namespace pb = google::protobuf;
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-/// Files below some directories; Protobuf's own also where they are not installed.
+/// Files below some directories, else beside one that was read: imports that are relative to who imports them. Protobuf's own
+/// also where they are not installed.
 class Files final : public pb::compiler::SourceTree {
  public:
   void add_root(const fs::path& root) {
@@ -28,11 +29,15 @@ class Files final : public pb::compiler::SourceTree {
   }
 
   pb::io::ZeroCopyInputStream* Open(const std::string& name) override {
-    for (const fs::path& root : roots_) {
-      auto file = std::make_unique<std::ifstream>(root / name, std::ios::binary);
-      if (!file->is_open() || fs::is_directory(root / name)) continue;
-      open_.push_back(std::move(file));
-      return new pb::io::IstreamInputStream(open_.back().get());
+    for (const auto* places : {&roots_, &read_from_}) {
+      for (const fs::path& place : *places) {
+        const fs::path path = place / name;
+        auto file = std::make_unique<std::ifstream>(path, std::ios::binary);
+        if (!file->is_open() || fs::is_directory(path)) continue;
+        open_.push_back(std::move(file));
+        read_from_.insert(read_from_.begin(), path.parent_path());   // not before `place` is done with
+        return new pb::io::IstreamInputStream(open_.back().get());
+      }
     }
     if (const pb::FileDescriptor* own = pb::DescriptorPool::generated_pool()->FindFileByName(name)) {
       open_.push_back(std::make_unique<std::istringstream>(own->DebugString()));
@@ -46,6 +51,7 @@ class Files final : public pb::compiler::SourceTree {
 
  private:
   std::vector<fs::path> roots_;
+  std::vector<fs::path> read_from_;   // the last first
   std::vector<std::unique_ptr<std::istream>> open_;
   std::string error_;
 };
