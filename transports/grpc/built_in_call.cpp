@@ -17,6 +17,7 @@ BuiltInCall::BuiltInCall(std::shared_ptr<Service> service, const BuiltIn& built_
 void BuiltInCall::OnReadDone(bool ok) {
   Body body;
   const bool readable = ok && body.take(in_);
+  in_.Clear();
   BuiltInReply reply;
   if (readable) reply = built_in_(body.view());
   const std::lock_guard lock(mutex_);

@@ -1,8 +1,10 @@
 #include "transports/grpc/bytes.hpp"
 
+#include <algorithm>
 #include <array>
-#include <memory>
 #include <utility>
+
+#include <grpc/slice.h>
 
 namespace ferry::grpc {
 namespace {
@@ -11,16 +13,17 @@ constexpr std::size_t copied_bytes = 4096;   // less is copied quicker than hand
 
 }  // namespace
 
-::grpc::ByteBuffer make_buffer(std::string_view head, std::string payload) {
+::grpc::ByteBuffer make_buffer(std::string_view bytes) {
+  const ::grpc::Slice slice(bytes.data(), bytes.size());
+  return {&slice, 1};
+}
+
+::grpc::ByteBuffer make_buffer(std::string_view head, std::string& payload) {
   if (payload.size() <= copied_bytes) {
-    if (payload.empty()) {
-      const ::grpc::Slice slice(head.data(), head.size());
-      return {&slice, 1};
-    }
-    std::string all;
-    all.reserve(head.size() + payload.size());
-    all.append(head).append(payload);
-    const ::grpc::Slice slice(all.data(), all.size());
+    grpc_slice all = grpc_slice_malloc(head.size() + payload.size());
+    std::copy(head.begin(), head.end(), GRPC_SLICE_START_PTR(all));
+    std::copy(payload.begin(), payload.end(), GRPC_SLICE_START_PTR(all) + head.size());
+    const ::grpc::Slice slice(all, ::grpc::Slice::STEAL_REF);
     return {&slice, 1};
   }
   auto* const owned = new std::string(std::move(payload));
@@ -30,10 +33,8 @@ constexpr std::size_t copied_bytes = 4096;   // less is copied quicker than hand
   return {slices.data(), slices.size()};
 }
 
-bool Body::take(::grpc::ByteBuffer& buffer) {
-  if (!buffer.TrySingleSlice(&slice_).ok() && !buffer.DumpToSingleSlice(&slice_).ok()) return false;
-  buffer.Clear();
-  return true;
+bool Body::take(const ::grpc::ByteBuffer& buffer) {
+  return buffer.TrySingleSlice(&slice_).ok() || buffer.DumpToSingleSlice(&slice_).ok();
 }
 
 }  // namespace ferry::grpc

@@ -8,8 +8,9 @@
 
 namespace ferry::grpc {
 
-/// `head`, then `payload`, which goes over without a copy where it is large.
-::grpc::ByteBuffer make_buffer(std::string_view head, std::string payload = {});
+::grpc::ByteBuffer make_buffer(std::string_view bytes);
+/// `head`, then `payload`, whose memory is taken over where it is large.
+::grpc::ByteBuffer make_buffer(std::string_view head, std::string& payload);
 
 /// A received message in one piece.
 class Body {
@@ -18,8 +19,8 @@ class Body {
   Body(const Body&) = delete;
   Body& operator=(const Body&) = delete;
 
-  /// Takes the buffer's bytes over; false if they cannot be had.
-  bool take(::grpc::ByteBuffer& buffer);
+  /// Shares the buffer's bytes; false if they cannot be had.
+  bool take(const ::grpc::ByteBuffer& buffer);
   std::string_view view() const noexcept {
     return {reinterpret_cast<const char*>(slice_.begin()), slice_.size()};
   }

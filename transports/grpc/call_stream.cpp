@@ -8,19 +8,6 @@
 
 namespace ferry::grpc {
 
-/// On its way to the handler, with what came of it so far.
-bool Call::hand_over() {
-  view_ = incoming_.view;
-  view_.has_id = true;
-  stream_ = incoming_.stream;
-  if (incoming_.timeout.count() > 0) {
-    deadline_ = std::chrono::steady_clock::now() + incoming_.timeout;
-  } else if (const auto told = context_->deadline(); told != std::chrono::system_clock::time_point::max()) {
-    deadline_ = std::chrono::steady_clock::now() + (told - std::chrono::system_clock::now());
-  }
-  return lane_->put({self_, {}, {}});
-}
-
 void Call::read_on() {
   const std::lock_guard lock(mutex_);
   if (!ending_ && context_ != nullptr) StartRead(&in_);
@@ -29,19 +16,14 @@ void Call::read_on() {
 void Call::OnReadDone(bool ok) {
   if (stream_) return take_next(ok);
   CallStatus fault{static_cast<int>(Code::internal), "the call brought no request"};
-  bool good = ok && body_.take(in_);
-  if (ok && !good) fault.details = "the request cannot be decompressed";
+  const bool good = ok && read_request(in_, fault);
+  in_.Clear();
   if (good) {
-    if (auto refused = call_method_.read(body_.view(), incoming_)) {
-      fault = std::move(*refused);
-      good = false;
-    }
-  }
-  if (good) {
+    stream_ = incoming_.stream;
     if (hand_over()) return;
     fault = {static_cast<int>(Code::unavailable), "the service is shutting down"};
   } else if (ok) {
-    service_->report(Failure(errc::bad_message, peer_ + ", " + path_ + ": " + fault.details));
+    report(fault.details);
   }
   const std::lock_guard lock(mutex_);
   end(::grpc::Status(static_cast<::grpc::StatusCode>(fault.code), fault.details));
@@ -78,7 +60,8 @@ void Call::take_next(bool ok) {
   std::string_view payload;
   const char* fault = nullptr;
   if (ok) fault = body.take(in_) ? call_method_.read_next(body.view(), payload) : "it cannot be decompressed";
-  if (fault != nullptr) service_->report(Failure(errc::bad_message, peer_ + ", " + path_ + ": " + fault));
+  in_.Clear();
+  if (fault != nullptr) report(fault);
   const std::lock_guard lock(mutex_);
   reading_ = false;
   if (fault != nullptr) inbox_.fail(Failure(errc::bad_payload, std::string("the caller's next message: ") + fault));

@@ -41,7 +41,7 @@ void keep_reaction_threads() {
     std::shared_ptr<::grpc::Channel> channel = ::grpc::CreateChannel("nowhere", nullptr);   // calls fail at once
     ::grpc::GenericStub stub{channel};
     ::grpc::ClientContext context;
-    ::grpc::ByteBuffer request = make_buffer({});
+    ::grpc::ByteBuffer request = make_buffer("");
     ::grpc::ByteBuffer response;
   };
   [[gnu::used]] static Keeper* const keeper = [] {   // where a leak checker sees that it is kept

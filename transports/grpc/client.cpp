@@ -116,7 +116,7 @@ bool Client::State::call(const spi::OutgoingMessage& message, spi::EmitToken tok
   else calls.emplace(made->id, made);
   std::string head;
   const bool first = method->write(message, head);
-  ::grpc::ByteBuffer buffer = make_buffer(head, message.has_payload ? std::move(*message.payload) : std::string());
+  ::grpc::ByteBuffer buffer = message.has_payload ? make_buffer(head, *message.payload) : make_buffer(head);
   if (!message.request_stream) return made->start(*to, std::move(buffer)), true;
   made->start_stream(*to);
   if (first) made->write(std::move(buffer));
@@ -279,7 +279,7 @@ bool Client::write(std::string_view id, std::string& payload, Failure&) {
   if (found == state_->calls.end()) return true;
   std::string head;
   found->second->method.write_next(payload.size(), head);
-  found->second->write(make_buffer(head, std::move(payload)));
+  found->second->write(make_buffer(head, payload));
   return true;
 }
 

@@ -25,6 +25,7 @@ void ClientCall::start(::grpc::GenericStub& stub, ::grpc::ByteBuffer message) {
     return stub.UnaryCall(&context, method.path(), {}, &outbox_.next(), &in_, [this](const ::grpc::Status& status) {
       auto body = std::make_shared<Body>();
       if (status.ok() && body->take(in_)) only_ = std::move(body);
+      in_.Clear();
       OnDone(status);
     });
   }
@@ -101,10 +102,9 @@ void ClientCall::OnReadDone(bool ok) {
     return close_writes();
   }
   auto body = std::make_shared<Body>();
-  if (!body->take(in_)) {
-    context.TryCancel();
-    return;
-  }
+  const bool good = body->take(in_);
+  in_.Clear();
+  if (!good) return context.TryCancel();
   if (method.one_reply()) return keep(std::move(body));
   bool reads_on = false;
   {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -68,7 +68,7 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
   // On the loop.
   bool ended = false;            // core has heard its end
   bool held = false;             // nobody takes its messages
-  std::deque<std::shared_ptr<Body>> held_back;   // those that came nevertheless, as many as it reads ahead
+  std::list<std::shared_ptr<Body>> held_back;   // those that came nevertheless, as many as it reads ahead
 
   void start(::grpc::GenericStub& stub, ::grpc::ByteBuffer message);
   /// The same of a stream of requests, each for `write`.

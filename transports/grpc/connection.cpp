@@ -8,7 +8,7 @@ namespace {
 /// A call that fails at once, and says why there is no connection.
 struct Probe {
   ::grpc::ClientContext context;
-  ::grpc::ByteBuffer request = make_buffer({});
+  ::grpc::ByteBuffer request = make_buffer("");
   ::grpc::ByteBuffer response;
 };
 

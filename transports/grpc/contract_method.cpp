@@ -94,14 +94,13 @@ Answer ContractServerMethod::answer(spi::ReplyKind kind, std::string& payload, b
     answer.status = {static_cast<int>(Code::unimplemented), "The server does not implement the method " + route_.rpc->name};
   } else if (kind != ReplyKind::end) {
     answer.has_message = first || !one;
-    answer.payload = std::move(payload);
     if (!answer.has_message) {
       answer.last = true;
       answer.status = {static_cast<int>(Code::internal), "the handler gave several values for one reply"};
     }
   } else if (one && first) {
     // A handler that returns nothing answers with a message that has nothing; any other wants a value.
-    if (route_.rpc->response->fields.empty()) answer.has_message = true;
+    if (route_.rpc->response->fields.empty()) answer.has_message = true;   // `payload` is empty
     else answer.status = {static_cast<int>(Code::internal), "Error serializing response: the handler gave no value"};
   }
   return answer;
@@ -186,6 +185,7 @@ ContractPaths::ContractPaths(std::shared_ptr<const Contract> contract, const std
       }
       method = std::make_unique<ContractServerMethod>(contract_, *route);
     }
+    if (method && !rpc.request_stream && !rpc.response_stream) unary_.push_back(method.get());
     if (!method) missing += (missing.empty() ? "" : ", ") + rpc.path.substr(1);
   }
   if (!missing.empty()) {

@@ -16,6 +16,7 @@ class ContractServerMethod final : public ServerMethod {
  public:
   ContractServerMethod(std::shared_ptr<const Contract> contract, const Route& route)
       : contract_(std::move(contract)), route_(route) {}
+  const std::string& path() const noexcept override { return route_.rpc->path; }
   const spi::Serializer* serializer() const noexcept override { return route_.service.get(); }
   bool begins(Incoming& out) const override;
   std::optional<CallStatus> read(std::string_view body, Incoming& out) const override;
@@ -68,10 +69,12 @@ class ContractPaths final : public Paths {
                 std::optional<Failure>& failure, std::vector<std::string>& warnings);
   const ServerMethod* find(std::string_view path, CallStatus& refusal) const override;
   const ServerMethod* events(std::string_view) const override { return nullptr; }
+  std::vector<const ServerMethod*> unary() const override { return unary_; }
 
  private:
   const std::shared_ptr<const Contract> contract_;
   std::map<std::string, std::unique_ptr<ServerMethod>, std::less<>> methods_;   // null: nobody handles it
+  std::vector<const ServerMethod*> unary_;
 };
 
 }  // namespace ferry::grpc

@@ -47,7 +47,7 @@ void Emitter::pump() {
   }
   writing_ = true;
   in_flight_ = std::move(waiting_.front().tokens);
-  out_ = make_buffer({}, std::move(waiting_.front().bytes));
+  out_ = make_buffer({}, waiting_.front().bytes);
   waiting_.pop_front();
   StartWrite(&out_);
 }

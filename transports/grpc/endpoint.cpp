@@ -51,6 +51,8 @@ std::optional<Failure> Endpoint::open() {
   const auto credentials = make_credentials(settings);
   std::vector<int> ports(settings.urls.size(), 0);
   for (std::size_t i = 0; i < ports.size(); ++i) builder.AddListeningPort(settings.urls[i], credentials, &ports[i]);
+  for (const ServerMethod* method : paths_->unary()) unary_.add(*method);
+  builder.RegisterService(&unary_);
   builder.RegisterCallbackGenericService(this);
   server_ = builder.BuildAndStart();
   for (std::size_t i = 0; i < ports.size(); ++i) {

@@ -12,6 +12,7 @@
 #include "transports/grpc/built_in.hpp"
 #include "transports/grpc/paths.hpp"
 #include "transports/grpc/service.hpp"
+#include "transports/grpc/unary_call.hpp"
 
 namespace ferry::grpc {
 
@@ -19,7 +20,7 @@ namespace ferry::grpc {
 class Endpoint final : public ::grpc::CallbackGenericService {
  public:
   Endpoint(std::shared_ptr<Service> service, std::shared_ptr<const Paths> paths, BuiltIns built_ins)
-      : service_(std::move(service)), paths_(std::move(paths)), built_ins_(std::move(built_ins)) {}
+      : service_(std::move(service)), paths_(std::move(paths)), built_ins_(std::move(built_ins)), unary_(service_) {}
   ~Endpoint() override;
 
   /// Nothing, or what was wrong.
@@ -35,6 +36,7 @@ class Endpoint final : public ::grpc::CallbackGenericService {
   const std::shared_ptr<Service> service_;
   const std::shared_ptr<const Paths> paths_;
   const BuiltIns built_ins_;
+  UnaryMethods unary_;
   std::string address_;
   std::unique_ptr<::grpc::Server> server_;
   std::thread ending_;

@@ -5,6 +5,9 @@
 
 namespace ferry::grpc {
 
+EnvelopeServerMethod::EnvelopeServerMethod(const spi::Serializer& serializer)
+    : serializer_(serializer), path_(envelope::send_path) {}
+
 std::optional<CallStatus> EnvelopeServerMethod::read(std::string_view body, Incoming& out) const {
   envelope::Message message;
   if (const char* fault = envelope::read(body, message)) return CallStatus{static_cast<int>(Code::internal), fault};
@@ -29,7 +32,6 @@ Answer EnvelopeServerMethod::answer(spi::ReplyKind kind, std::string& payload, b
   answer.has_message = true;
   answer.last = kind != spi::ReplyKind::item;
   envelope::write_reply_head(kind, payload.size(), answer.head);
-  answer.payload = std::move(payload);
   return answer;
 }
 

@@ -7,7 +7,8 @@ namespace ferry::grpc {
 
 class EnvelopeServerMethod final : public ServerMethod {
  public:
-  explicit EnvelopeServerMethod(const spi::Serializer& serializer) : serializer_(serializer) {}
+  explicit EnvelopeServerMethod(const spi::Serializer& serializer);
+  const std::string& path() const noexcept override { return path_; }
   std::optional<CallStatus> read(std::string_view body, Incoming& out) const override;
   const char* read_next(std::string_view body, std::string_view& payload) const override;
   Answer answer(spi::ReplyKind kind, std::string& payload, bool first) const override;
@@ -15,6 +16,7 @@ class EnvelopeServerMethod final : public ServerMethod {
 
  private:
   const spi::Serializer& serializer_;
+  const std::string path_;
 };
 
 class EnvelopeClientMethod final : public ClientMethod {

@@ -32,13 +32,12 @@ class Event final : public spi::Delivery {
 
 }  // namespace
 
-EventStream::EventStream(std::shared_ptr<Service> service, const ServerMethod& method, std::string peer,
-                         ::grpc::GenericCallbackServerContext& context)
-    : service_(std::move(service)), method_(method), peer_(std::move(peer)), lane_(service_->lane_of(peer_)), context_(&context) {}
+EventStream::EventStream(std::shared_ptr<Service> service, const ServerMethod& method, ::grpc::GenericCallbackServerContext& context)
+    : service_(std::move(service)), method_(method), peer_(context.peer()), lane_(service_->lane_of(context)), context_(&context) {}
 
 ::grpc::ServerGenericBidiReactor* EventStream::start(std::shared_ptr<Service> service, const ServerMethod& method,
                                                      ::grpc::GenericCallbackServerContext& context) {
-  std::shared_ptr<EventStream> stream(new EventStream(std::move(service), method, context.peer(), context));
+  std::shared_ptr<EventStream> stream(new EventStream(std::move(service), method, context));
   stream->self_ = stream;
   if (!stream->service_->add(*stream)) stream->end(::grpc::Status(::grpc::UNAVAILABLE, "the service takes no more calls"));
   // The client sees at once that it is heard.
@@ -60,6 +59,7 @@ void EventStream::OnReadDone(bool ok) {
   if (!ok) return end(::grpc::Status::OK);   // the client has no more
   auto body = std::make_shared<Body>();
   const char* fault = body->take(in_) ? hand_over(std::move(body)) : "it cannot be decompressed";
+  in_.Clear();
   if (fault != nullptr) {
     service_->report(Failure(errc::bad_message, peer_ + ", a message of events: " + fault));
     return end(::grpc::Status(::grpc::INTERNAL, fault));

@@ -29,8 +29,7 @@ class EventStream final : public OpenCall,
   void read_on() override;
 
  private:
-  EventStream(std::shared_ptr<Service> service, const ServerMethod& method, std::string peer,
-              ::grpc::GenericCallbackServerContext& context);
+  EventStream(std::shared_ptr<Service> service, const ServerMethod& method, ::grpc::GenericCallbackServerContext& context);
 
   void OnReadDone(bool ok) override;
   void OnCancel() override { end(::grpc::Status::CANCELLED); }

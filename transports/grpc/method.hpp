@@ -26,8 +26,7 @@ struct Incoming {
 /// What a service sends for one packet of a reply: a message, the end, or both.
 struct Answer {
   bool has_message = false;
-  std::string head;      // of the message
-  std::string payload;   // and what follows it
+  std::string head;      // of the message; the payload follows it
   bool last = false;
   CallStatus status;     // of the last
   std::vector<std::pair<std::string, std::string>> trailers;
@@ -38,6 +37,7 @@ struct Answer {
 class ServerMethod {
  public:
   virtual ~ServerMethod() = default;
+  virtual const std::string& path() const noexcept = 0;
   /// What its payloads are written with; null: the service's own.
   virtual const spi::Serializer* serializer() const noexcept { return nullptr; }
   /// True for a call that begins with its first message already of a stream of requests: `out` is what stands for it.
@@ -45,7 +45,7 @@ class ServerMethod {
   virtual std::optional<CallStatus> read(std::string_view body, Incoming& out) const = 0;
   /// The payload of one more message of a stream of requests, a view into `body`; null, or what is wrong.
   virtual const char* read_next(std::string_view body, std::string_view& payload) const = 0;
-  /// `first`: no message was sent yet. `payload` may be taken over.
+  /// `first`: no message was sent yet.
   virtual Answer answer(spi::ReplyKind kind, std::string& payload, bool first) const = 0;
   /// The error that the handler's own status is to callers who do not see the call's.
   virtual void restate(const CallStatus& status, std::string& payload) const { static_cast<void>(status), static_cast<void>(payload); }

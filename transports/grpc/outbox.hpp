@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
+#include <list>
 
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/impl/codegen/call_op_set.h>
@@ -27,7 +27,7 @@ class Outbox {
   bool low() const noexcept;
 
  private:
-  std::deque<::grpc::ByteBuffer> waiting_;
+  std::list<::grpc::ByteBuffer> waiting_;   // costs nothing while it is empty, as it mostly is
   std::size_t waiting_bytes_ = 0;
   ::grpc::ByteBuffer current_;
 };

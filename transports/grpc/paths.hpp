@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "transports/grpc/method.hpp"
 
@@ -15,6 +16,8 @@ class Paths {
   virtual const ServerMethod* find(std::string_view path, CallStatus& refusal) const = 0;
   /// The path that brings events; null: none does.
   virtual const ServerMethod* events(std::string_view path) const = 0;
+  /// Those of `find` that take one message and give one.
+  virtual std::vector<const ServerMethod*> unary() const { return {}; }
 };
 
 }  // namespace ferry::grpc

@@ -41,31 +41,38 @@ Service::Service(const spi::ServerEnvironment& environment, spi::ServerSink& sin
   if (lanes_.empty()) lanes_.push_back(Lane::make(main_loop_, sink));
 }
 
-const std::shared_ptr<Lane>& Service::lane_of(std::string_view peer) const {
-  return lanes_[std::hash<std::string_view>()(peer) % lanes_.size()];
+const std::shared_ptr<Lane>& Service::lane_of(const ::grpc::ServerContextBase& call) const {
+  return lanes_.size() == 1 ? lanes_.front() : lanes_[std::hash<std::string>()(call.peer()) % lanes_.size()];
 }
 
 bool Service::add(OpenCall& call) {
   const std::lock_guard lock(mutex_);
-  if (draining() || open_.size() >= settings_.max_calls) return false;
-  open_.insert(&call);
+  if (draining() || open_calls_ >= settings_.max_calls) return false;
+  call.listed_ = true;
+  call.next_ = open_;
+  if (open_ != nullptr) open_->previous_ = &call;
+  open_ = &call;
+  ++open_calls_;
   return true;
 }
 
 void Service::remove(OpenCall& call) {
   const std::lock_guard lock(mutex_);
-  open_.erase(&call);
+  if (!std::exchange(call.listed_, false)) return;
+  (call.previous_ == nullptr ? open_ : call.previous_->next_) = call.next_;
+  if (call.next_ != nullptr) call.next_->previous_ = call.previous_;
+  --open_calls_;
 }
 
 void Service::drain() {
   const std::lock_guard lock(mutex_);
   draining_.store(true, std::memory_order_release);
-  for (OpenCall* call : open_) call->stop_reading();
+  for (OpenCall* call = open_; call != nullptr; call = call->next_) call->stop_reading();
 }
 
 void Service::kill_all() {
   const std::lock_guard lock(mutex_);
-  for (OpenCall* call : open_) call->kill();
+  for (OpenCall* call = open_; call != nullptr; call = call->next_) call->kill();
 }
 
 void Service::report(Failure failure) {

@@ -8,8 +8,9 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
+
+#include <grpcpp/server_context.h>
 
 #include "ferry/spi/transport.hpp"
 #include "transports/common/mailbox.hpp"
@@ -29,6 +30,13 @@ class OpenCall {
 
  protected:
   ~OpenCall() = default;
+
+ private:
+  friend class Service;
+  // In the service's list.
+  OpenCall* previous_ = nullptr;
+  OpenCall* next_ = nullptr;
+  bool listed_ = false;
 };
 
 /// Runs `done` on the loop once the last who holds it has let go.
@@ -83,7 +91,7 @@ class Service {
   const ServerSettings& settings() const noexcept { return settings_; }
   const std::vector<std::shared_ptr<Lane>>& lanes() const noexcept { return lanes_; }
   /// All calls of one peer are on one loop.
-  const std::shared_ptr<Lane>& lane_of(std::string_view peer) const;
+  const std::shared_ptr<Lane>& lane_of(const ::grpc::ServerContextBase& call) const;
 
   bool draining() const noexcept { return draining_.load(std::memory_order_acquire); }
   /// False if there are too many, or none are taken any more.
@@ -107,7 +115,8 @@ class Service {
   std::atomic<bool>& silent_ = *silence_;
 
   std::mutex mutex_;
-  std::unordered_set<OpenCall*> open_;
+  OpenCall* open_ = nullptr;   // the first
+  std::size_t open_calls_ = 0;
 };
 
 }  // namespace ferry::grpc
