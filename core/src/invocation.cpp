@@ -71,7 +71,8 @@ void Invocation::fail(const std::exception_ptr& error) {
   done(false);
 }
 
-void Invocation::reject(std::string& body) {
+void Invocation::reject(const std::exception_ptr& error, std::string& body) {
+  service_->failed_with(*delivery_, error);
   log(wants_reply() ? LogLevel::debug : LogLevel::warn, "service " + std::string(service_->service_name()),
       "the handler of " + *route_ + " failed, and a filter took the exception");
   if (chain_) {
@@ -83,7 +84,7 @@ void Invocation::reject(std::string& body) {
 }
 
 bool Invocation::may_run_again(const std::exception_ptr& error) const {
-  if (!wants_reply() || replied_ || !delivery_->can_be_requeued()) return false;
+  if (!wants_reply() || replied_ || !(delivery_->can_be_requeued() || service_->may_retry(*delivery_))) return false;
   try {
     std::rethrow_exception(error);
   } catch (const RetriableError&) {

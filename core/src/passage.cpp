@@ -327,7 +327,7 @@ void Passage::finish(const std::optional<Filtered>& result, const std::exception
   } catch (...) {
     return outer_.fail(std::current_exception());
   }
-  result->failed() ? outer_.reject(bytes) : outer_.last(bytes);
+  result->failed() ? outer_.reject(error, bytes) : outer_.last(bytes);
 }
 
 }  // namespace detail

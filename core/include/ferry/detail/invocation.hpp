@@ -28,6 +28,10 @@ class ServiceHooks {
   /// A handler threw: logs it and gives the body of the error that the caller is to see, in the serializer's format.
   virtual std::string error_payload(const std::exception_ptr& error, const spi::Delivery& delivery,
                                     std::string_view route) = 0;
+  /// The service itself handles it again, if asked to.
+  virtual bool may_retry(const spi::Delivery& delivery) = 0;
+  /// A handler threw, and a filter dealt with it: what is known of it where the message ends up.
+  virtual void failed_with(const spi::Delivery& delivery, const std::exception_ptr& error) = 0;
   /// The run is over. A request that has no answer may be handled `again`.
   virtual void finished(const spi::Delivery& delivery, bool succeeded, bool again = false) noexcept = 0;
 
@@ -61,7 +65,8 @@ class Invocation {
   void last(std::string& payload);      ///< a value, and the end
   void end();                           ///< the end, no value
   void fail(const std::exception_ptr& error);
-  void reject(std::string& body);       ///< the end: an error that was dealt with, its body as the caller is to see it
+  /// The end: an error that was dealt with, its body as the caller is to see it.
+  void reject(const std::exception_ptr& error, std::string& body);
 
   /// True if a request that fails with `error` is not answered, but handled again.
   bool may_run_again(const std::exception_ptr& error) const;
