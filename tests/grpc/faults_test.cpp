@@ -29,6 +29,21 @@ namespace {
 
 Payload echo(Payload payload) { return payload; }
 
+/// A call that brings nothing, and ends.
+struct Wordless final : ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::grpc::ByteBuffer> {
+  Wordless(::grpc::GenericStub& stub, const std::string& path) {
+    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    stub.PrepareBidiStreamingCall(&context, path, {}, this);
+    StartWritesDone();
+    StartCall();
+  }
+  void OnDone(const ::grpc::Status& status) override {
+    ended.change([&](auto& value) { value = status.error_code(); });
+  }
+  ::grpc::ClientContext context;
+  Watched<std::optional<::grpc::StatusCode>> ended;
+};
+
 struct Quiet {
   Quiet() { set_log_level(LogLevel::off); }
   ~Quiet() { set_log_level(LogLevel::error); }
@@ -204,4 +219,26 @@ TEST_CASE("grpc: calls whose messages are no messages of ferry's") {
   CHECK(service.services().front().peer_errors == 6);
   Application app = envelope_client(url_of(service));
   CHECK(app.client("C").send<int>("echo", 5).get() == 5);
+}
+
+TEST_CASE("grpc: calls that bring no request") {
+  const Quiet quiet;
+  Application envelope = envelope_service();
+  envelope.start();
+  Application contract = contract_service();
+  contract.on_message("HeroService/FindOne", [](const json& by) { return by; });
+  contract.on_message("HeroService/FindMany", [](const json&, ReplyWriter<json>&) -> task<void> { co_return; });
+  contract.start();
+  const std::vector<std::pair<std::string, std::string>> calls{{url_of(envelope), "/ferry.v1.Envelope/Send"},
+                                                               {url_of(contract), "/hero.HeroService/FindOne"},
+                                                               {url_of(contract), "/hero.HeroService/FindMany"}};
+  for (const auto& [url, path] : calls) {
+    CAPTURE(path);
+    ::grpc::GenericStub stub(::grpc::CreateChannel(url, ::grpc::InsecureChannelCredentials()));
+    Wordless call(stub, path);
+    REQUIRE(call.ended.wait([](const auto& code) { return code.has_value(); }));
+    CHECK(call.ended.get() == ::grpc::INTERNAL);
+  }
+  Application app = contract_client(url_of(contract));
+  CHECK(app.client("HEROES").send<json>("HeroService/FindOne", json{{"id", 3}}).get() == json{{"id", 3}});
 }

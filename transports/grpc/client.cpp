@@ -30,7 +30,8 @@ struct Client::State {
   void take(News& news);
   void take_message(ClientCall& call, Body& body);
   void message(ClientCall& call, Body& body);
-  void go_on(ClientCall& call);
+  /// Takes what was held back, unless it is held again.
+  void go_on(ClientCall& call, bool to_the_end = false);
   void ended(const std::shared_ptr<ClientCall>& call, const CallStatus& status);
   void emitter_ended(const CallStatus& status);
   void forget(ClientCall& call);
@@ -144,14 +145,13 @@ void Client::State::take(News& news) {
     if (!call->held && call->held_back.empty()) return take_message(*call, *news.message);
     return call->held_back.push_back(std::move(news.message));
   }
-  call->held = false;   // no more than a few are left, and a call that has ended should not keep its connection
-  go_on(*call);
+  go_on(*call, true);   // no more than a few are left, and a call that has ended should not keep its connection
   if (news.message && news.status.code == static_cast<int>(Code::ok) && !call->ended) message(*call, *news.message);
   ended(call, news.status);
 }
 
-void Client::State::go_on(ClientCall& call) {
-  while (!call.held && !call.held_back.empty()) {
+void Client::State::go_on(ClientCall& call, bool to_the_end) {
+  while ((!call.held || to_the_end) && !call.held_back.empty()) {
     const std::shared_ptr<Body> body = std::move(call.held_back.front());
     call.held_back.pop_front();
     take_message(call, *body);

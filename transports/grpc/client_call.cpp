@@ -23,8 +23,7 @@ void ClientCall::start(::grpc::GenericStub& stub, ::grpc::ByteBuffer message) {
   outbox_.put(std::move(message));
   if (method.one_reply()) {   // all of it in one operation of gRPC's, which is what such a call costs least
     return stub.UnaryCall(&context, method.path(), {}, &outbox_.next(), &in_, [this](const ::grpc::Status& status) {
-      auto body = std::make_shared<Body>();
-      if (status.ok() && body->take(in_)) only_ = std::move(body);
+      replied_ = status.ok() && only_.take(in_);
       in_.Clear();
       OnDone(status);
     });
@@ -101,11 +100,11 @@ void ClientCall::OnReadDone(bool ok) {
     const std::lock_guard lock(mutex_);
     return close_writes();
   }
+  if (method.one_reply()) return keep();
   auto body = std::make_shared<Body>();
   const bool good = body->take(in_);
   in_.Clear();
   if (!good) return context.TryCancel();
-  if (method.one_reply()) return keep(std::move(body));
   bool reads_on = false;
   {
     const std::lock_guard lock(mutex_);
@@ -121,11 +120,11 @@ void ClientCall::OnReadDone(bool ok) {
 }
 
 /// What it is worth, the status says.
-void ClientCall::keep(std::shared_ptr<Body> only) {
-  several_ = only_ != nullptr;
-  only_ = std::move(only);
-  if (several_) context.TryCancel();
-  else StartRead(&in_);
+void ClientCall::keep() {
+  several_ = std::exchange(replied_, true);
+  const bool good = !several_ && only_.take(in_);
+  in_.Clear();
+  good ? StartRead(&in_) : context.TryCancel();
 }
 
 void ClientCall::taken() {
@@ -146,7 +145,8 @@ void ClientCall::cancel() {
 
 void ClientCall::OnDone(const ::grpc::Status& status) {
   const std::shared_ptr<ClientCall> last = std::move(self_);
-  News news{.call = last, .of = News::Of::end, .message = std::move(only_)};
+  News news{.call = last, .of = News::Of::end};
+  if (replied_) news.message = std::shared_ptr<Body>(last, &only_);
   news.status = {static_cast<int>(status.error_code()), status.error_message()};
   if (several_) news.status = {static_cast<int>(Code::internal), "the service sent several messages for one reply"};
   if (!status.ok()) {

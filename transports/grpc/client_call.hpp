@@ -85,7 +85,7 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
  private:
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
-  void keep(std::shared_ptr<Body> only);
+  void keep();
   void pump();         // mutex held
   void close_writes();   // mutex held
   void OnDone(const ::grpc::Status& status) override;
@@ -93,8 +93,9 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
   const std::shared_ptr<Inlet> inlet_;
   std::shared_ptr<ClientCall> self_;
   ::grpc::ByteBuffer in_;
-  std::shared_ptr<Body> only_;   // of a call with one reply
-  bool several_ = false;         // which brought more
+  Body only_;                    // of a call with one reply
+  bool replied_ = false;         // which it has
+  bool several_ = false;         // and more
 
   mutable std::mutex mutex_;
   Outbox outbox_;

@@ -48,9 +48,8 @@ const std::shared_ptr<Lane>& Service::lane_of(const ::grpc::ServerContextBase& c
 bool Service::add(OpenCall& call) {
   const std::lock_guard lock(mutex_);
   if (draining() || open_calls_ >= settings_.max_calls) return false;
-  call.listed_ = true;
-  call.next_ = open_;
-  if (open_ != nullptr) open_->previous_ = &call;
+  call.place = {nullptr, open_, true};
+  if (open_ != nullptr) open_->place.previous = &call;
   open_ = &call;
   ++open_calls_;
   return true;
@@ -58,21 +57,22 @@ bool Service::add(OpenCall& call) {
 
 void Service::remove(OpenCall& call) {
   const std::lock_guard lock(mutex_);
-  if (!std::exchange(call.listed_, false)) return;
-  (call.previous_ == nullptr ? open_ : call.previous_->next_) = call.next_;
-  if (call.next_ != nullptr) call.next_->previous_ = call.previous_;
+  const OpenCall::Place place = std::exchange(call.place, {});
+  if (!place.taken) return;
+  (place.previous == nullptr ? open_ : place.previous->place.next) = place.next;
+  if (place.next != nullptr) place.next->place.previous = place.previous;
   --open_calls_;
 }
 
 void Service::drain() {
   const std::lock_guard lock(mutex_);
   draining_.store(true, std::memory_order_release);
-  for (OpenCall* call = open_; call != nullptr; call = call->next_) call->stop_reading();
+  for (OpenCall* call = open_; call != nullptr; call = call->place.next) call->stop_reading();
 }
 
 void Service::kill_all() {
   const std::lock_guard lock(mutex_);
-  for (OpenCall* call = open_; call != nullptr; call = call->next_) call->kill();
+  for (OpenCall* call = open_; call != nullptr; call = call->place.next) call->kill();
 }
 
 void Service::report(Failure failure) {

@@ -28,15 +28,15 @@ class OpenCall {
   /// On its lane's loop: reads on, or for the first time.
   virtual void read_on() = 0;
 
+  /// Its place in the service's list, which alone touches it.
+  struct Place {
+    OpenCall* previous = nullptr;
+    OpenCall* next = nullptr;
+    bool taken = false;
+  } place;
+
  protected:
   ~OpenCall() = default;
-
- private:
-  friend class Service;
-  // In the service's list.
-  OpenCall* previous_ = nullptr;
-  OpenCall* next_ = nullptr;
-  bool listed_ = false;
 };
 
 /// Runs `done` on the loop once the last who holds it has let go.
