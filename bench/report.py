@@ -1,9 +1,9 @@
 """Tables and a chart of what bench/run measured."""
 
-NAMES = {"ferry": "ferry", "ferry-raw": "ferry, raw payload", "nest": "NestJS", "zmq": "ZeroMQ", "callbacks": "nats.c, callbacks"}
-BARE = {"tcp": "bare Asio", "redis": "bare hiredis", "nats": "bare nats.c", "rmq": "bare rabbitmq-c", "mqtt": "bare Paho C", "kafka": "bare librdkafka"}
-TITLES = {"tcp": "TCP", "redis": "Redis", "nats": "NATS", "rmq": "RabbitMQ", "mqtt": "MQTT", "kafka": "Kafka"}
-COLOURS = {"callbacks": "#d4a72c", "bare": "#9aa5b1", "ferry": "#1f6feb", "ferry-raw": "#79b8ff", "nest": "#e0234e", "zmq": "#d4a72c"}
+NAMES = {"ferry": "ferry", "ferry-raw": "ferry, raw payload", "ferry-json": "ferry, JSON types", "nest": "NestJS", "zmq": "ZeroMQ", "callbacks": "nats.c, callbacks"}
+BARE = {"tcp": "bare Asio", "redis": "bare hiredis", "nats": "bare nats.c", "rmq": "bare rabbitmq-c", "mqtt": "bare Paho C", "kafka": "bare librdkafka", "grpc": "bare gRPC C++"}
+TITLES = {"tcp": "TCP", "redis": "Redis", "nats": "NATS", "rmq": "RabbitMQ", "mqtt": "MQTT", "kafka": "Kafka", "grpc": "gRPC"}
+COLOURS = {"callbacks": "#d4a72c", "bare": "#9aa5b1", "ferry": "#1f6feb", "ferry-raw": "#79b8ff", "ferry-json": "#79b8ff", "nest": "#e0234e", "zmq": "#d4a72c"}
 
 
 def name_of(peer, transport):
@@ -81,7 +81,7 @@ def chart(figures):
     body, y = [], top
     for key, peers in groups:
         job, size, _ = key.split("/")
-        names = {"sum": "request, sum [1,2,3]", "echo": f"request, echo {size}", "event": f"event, {size}"}
+        names = {"sum": "request, sum [1,2,3]", "echo": f"request, echo {size}", "event": f"event, {size}", "flow": "message of a stream"}
         body.append(f'<text x="{left - 10}" y="{y + bar * len(peers) / 2 + 4}" text-anchor="end">{names[job]}</text>')
         for peer, one in peers.items():
             if "failed" in one:

@@ -379,6 +379,8 @@ function(ferry_install_package)
     LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
     FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+  # Not of core's file set, whose headers compile without Protobuf.
+  install(FILES "${PROJECT_SOURCE_DIR}/core/include/ferry/protobuf.hpp" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/ferry")
   install(EXPORT ferry-core-targets NAMESPACE ferry:: DESTINATION "${FERRY_INSTALL_CMAKE_DIR}")
   set(find_icu "")
   if(FERRY_STATIC_PLUGINS AND FERRY_WITH_ICU)

@@ -35,11 +35,28 @@ const peakOf = (pid) => Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/
 const now = () => Number(process.hrtime.bigint()) * 1e-9;
 
 const data = size < 64 ? [1, 2, 3] : orders(size);
-const call = job === 'event' ? () => firstValueFrom(client.emit('small', data), { defaultValue: undefined })
+const bench = transport === 'grpc' ? client.getService('Bench') : undefined;
+/** Each message of a stream counts. */
+const flow = () => new Promise((done, failed) => {
+  const subscription = bench.flow({ numbers: data }).subscribe({
+    next: () => {
+      completed();
+      if (over) {
+        subscription.unsubscribe();
+        done();
+      }
+    },
+    error: failed,
+    complete: done,
+  });
+});
+const call = job === 'flow' ? flow
+  : bench !== undefined ? () => firstValueFrom(job === 'sum' ? bench.sum({ numbers: data }) : bench.echo({ orders: data }))
+  : job === 'event' ? () => firstValueFrom(client.emit('small', data), { defaultValue: undefined })
   : () => firstValueFrom(client.send(job === 'sum' ? 'sum' : 'echo', data));
 
 await prepare(transport, port, client);
-await client.connect();
+if (transport !== 'grpc') await client.connect();
 let count = 0;
 let emitted = 0;
 let over = false;
@@ -64,7 +81,7 @@ async function loop() {
   while (!over) {
     ++emitted;
     await call();
-    last = completed(last);
+    if (job !== 'flow') last = completed(last);
   }
 }
 

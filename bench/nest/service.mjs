@@ -2,8 +2,9 @@
 import 'reflect-metadata';
 import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { EventPattern, MessagePattern } from '@nestjs/microservices';
-import { at, prepare, ready } from './transports.mjs';
+import { EventPattern, GrpcMethod, MessagePattern } from '@nestjs/microservices';
+import { from } from 'rxjs';
+import { at, freePort, prepare, ready } from './transports.mjs';
 
 let events = 0;
 
@@ -33,11 +34,29 @@ decorate('small', EventPattern('small'));
 decorate('count', MessagePattern('count'));
 Controller()(Handlers);
 
-class Root {}
-Module({ controllers: [Handlers] })(Root);
+/** Of bench.proto. */
+class Methods {
+  sum({ numbers }) {
+    return { value: numbers.reduce((total, number) => total + number, 0) };
+  }
+  echo(orders) {
+    return orders;
+  }
+  flow({ numbers }) {
+    return from(Array(10000).fill(this.sum({ numbers })));
+  }
+}
+for (const name of ['sum', 'echo', 'flow']) {
+  GrpcMethod('Bench')(Methods.prototype, name, Object.getOwnPropertyDescriptor(Methods.prototype, name));
+}
+Controller()(Methods);
 
-const [transport = 'tcp', port = '0'] = process.argv.slice(2);
+class Root {}
+Module({ controllers: [Handlers, Methods] })(Root);
+
+const [transport = 'tcp', given = '0'] = process.argv.slice(2);
+const port = transport === 'grpc' ? await freePort() : given;
 await prepare(transport, Number(port));
 const app = await NestFactory.createMicroservice(Root, { ...at(transport, Number(port)), logger: ['error', 'warn', 'fatal'] });
 await app.listen();
-console.log((await ready(transport, app.unwrap())) ?? port);
+console.log((transport === 'grpc' ? undefined : await ready(transport, app.unwrap())) ?? port);

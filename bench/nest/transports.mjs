@@ -1,7 +1,11 @@
 // Where NestJS finds its peer, or the broker.
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { Transport } from '@nestjs/microservices';
 
+const protoPath = fileURLToPath(new URL('../proto/bench.proto', import.meta.url));
 const transports = {
+  grpc: (port) => ({ transport: Transport.GRPC, options: { url: `127.0.0.1:${port}`, package: 'benchproto', protoPath } }),
   tcp: (port) => ({ transport: Transport.TCP, options: { host: '127.0.0.1', port } }),
   redis: (port) => ({ transport: Transport.REDIS, options: { host: '127.0.0.1', port } }),
   mqtt: (port) => ({ transport: Transport.MQTT, options: { url: `mqtt://127.0.0.1:${port}` } }),
@@ -25,6 +29,14 @@ export async function prepare(transport, port, client) {
   await admin.disconnect();
   if (client !== undefined) asked.forEach((pattern) => client.subscribeToResponseOf(pattern));
 }
+
+/** For a driver that does not tell which port it chose. */
+export const freePort = () => new Promise((found) => {
+  const probe = createServer().listen(0, '127.0.0.1', () => {
+    const { port } = probe.address();
+    probe.close(() => found(port));
+  });
+});
 
 export const at = (transport, port) => transports[transport](port);
 

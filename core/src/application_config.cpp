@@ -232,6 +232,7 @@ ClientConfig read_client(const std::string& name, const Options& options, const 
   client.serializer = read_serializer(options, plugins, *client.transport);
   client.options = Options::parse(transport_options, client.transport->client_options(), options.place("options"));
   settings.promises = client.transport->capabilities(client.options);
+  if (!settings.offline_queue && client.transport->offline_queue(client.options)) settings.offline_queue = true;
   settings.reconnect = client.transport->reconnect_policy(client.options, read_reconnect(options));
   return client;
 }

@@ -347,12 +347,19 @@ void ClientCore::deadline_passed() {
 
 void ClientCore::hold_reading(Operation& op) {
   if (std::exchange(op.holds_reading, true)) return;
-  if (state_->readers_held++ == 0) state_->transport->pause();
+  const RequestIds::Text id = state_->ids.text(op.key);
+  op.holds_others = !state_->transport->hold({id.data(), id.size()}, true);
+  if (op.holds_others && state_->readers_held++ == 0) state_->transport->pause();
 }
 
 void ClientCore::release_reading(Operation& op) {
   if (!std::exchange(op.holds_reading, false)) return;
-  if (--state_->readers_held == 0) state_->transport->resume();
+  if (std::exchange(op.holds_others, false)) {
+    if (--state_->readers_held == 0) state_->transport->resume();
+  } else if (op.key != 0) {
+    const RequestIds::Text id = state_->ids.text(op.key);
+    state_->transport->hold({id.data(), id.size()}, false);
+  }
 }
 
 void ClientCore::drained(OperationPtr operation) {

@@ -68,8 +68,13 @@ std::vector<spi::Subscription> Router::subscriptions() const {
     if (entry->message) {
       one.request_stream = entry->message->reads_stream;
       one.reply_stream = entry->message->writes_stream;
+      one.request_type = entry->message->request_type;
+      one.reply_type = entry->message->reply_type;
     } else {
-      for (const auto& handler : entry->events) one.batch = std::max(one.batch, handler->batch);
+      for (const auto& handler : entry->events) {
+        one.batch = std::max(one.batch, handler->batch);
+        if (one.request_type.empty()) one.request_type = handler->request_type;
+      }
     }
     all.push_back(std::move(one));
   }

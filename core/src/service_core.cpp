@@ -137,7 +137,7 @@ std::string ServiceCore::error_payload(const std::exception_ptr& error, const sp
   } catch (const SerializationError& failure) {
     // The caller's doing, or a reply that cannot be encoded: either way it says nothing of ours.
     log(LogLevel::warn, where, what + failure.what());
-    return body({{"status", "error"}, {"message", failure.what()}});
+    return body(delivery.serializer().payload_error(failure.what()));
   } catch (const std::exception& failure) {
     // A handler that was cancelled ends with whatever it awaited; nobody waits for its answer.
     log(delivery.abandoned() ? LogLevel::debug : LogLevel::error, where, what + failure.what());

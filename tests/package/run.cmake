@@ -58,6 +58,13 @@ elseif(WHAT STREQUAL "find_package")
     set(plugin "built in")
   endif()
   expect_output("6\ntcp: ${plugin}\n")
+  if(NOT EXISTS "${prefix}/include/ferry/protobuf.hpp")
+    message(FATAL_ERROR "ferry/protobuf.hpp is not installed")
+  endif()
+  if(EXISTS "${build}/protobuf_app")
+    run("${build}/protobuf_app")
+    expect_output("3.5\n")
+  endif()
 
 elseif(WHAT STREQUAL "missing_component")
   execute_process(

@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "ferry/spi/transport.hpp"
-#include "mailbox.hpp"
+#include "transports/common/mailbox.hpp"
 #include "upload.hpp"
 
 namespace ferry::memory {
+
+using transports::Mailbox;
 
 class Link;
 class Listener;

@@ -99,7 +99,7 @@ class Client {
     return ReplyStream<R>(message<detail::Nothing>(std::move(pattern), nullptr, {}, core_->settings().timeout), core_);
   }
 
-  /// Requests with a stream of messages, answered by one value or by a stream, on transports that carry such (`memory`). Cold.
+  /// Requests with a stream of messages, answered by one value or by a stream, on transports that carry such (`memory`, `grpc`). Cold.
   template <class R, class T>
   Duplex<R, T> duplex(Pattern pattern, SendOptions options = {}) const {
     return Duplex<R, T>(message<detail::Nothing>(std::move(pattern), nullptr, std::move(options), core_->settings().timeout),

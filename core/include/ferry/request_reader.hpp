@@ -10,7 +10,7 @@
 
 namespace ferry {
 
-/// Where a handler reads a stream of requests, on transports that carry such (`memory`).
+/// Where a handler reads a stream of requests, on transports that carry such (`memory`, `grpc`).
 ///
 /// Each `next` asks for one message: a handler that is slower than its caller holds the caller back, and nothing grows.
 /// What was not read when the handler ends is dropped.

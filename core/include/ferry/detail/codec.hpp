@@ -23,7 +23,8 @@ namespace ferry {
 ///   static void encode(const spi::Serializer&, const T&, std::string& out);        // appends
 ///   static T decode(const spi::Serializer&, std::string_view payload);
 ///   static T from_json(std::string_view text);
-/// which throw `SerializationError`.
+/// which throw `SerializationError`; and, if formats know its type by a name,
+///   static std::string_view type_name();
 template <class T>
 struct PayloadCodec {};
 
@@ -38,6 +39,16 @@ concept HasCodec = requires(const spi::Serializer& serializer, std::string_view 
 
 /// Stands for "no payload" where a type is needed.
 struct Nothing {};
+
+/// The name that formats know the type by; empty: they know none.
+template <class T>
+std::string_view payload_type() {
+  if constexpr (requires { PayloadCodec<T>::type_name(); }) {
+    return PayloadCodec<T>::type_name();
+  } else {
+    return {};
+  }
+}
 
 template <class T>
 inline constexpr bool is_optional = false;

@@ -41,6 +41,8 @@ class Handler {
   bool reads_stream = false;    ///< of requests
   bool writes_stream = false;   ///< of replies
   std::size_t batch = 0;        ///< messages it takes at once; 0: one by one
+  std::string_view request_type = {};   ///< where formats know it by a name: see `PayloadCodec`
+  std::string_view reply_type = {};
 };
 
 /// A buffer for one encoded value, kept from call to call. Not to be held across a suspension.
@@ -136,6 +138,8 @@ class HandlerFor final : public Handler {
     required_transport = T::required_transport;
     reads_stream = T::reads_stream;
     writes_stream = T::writes_stream;
+    request_type = payload_type<typename T::Read>();
+    reply_type = payload_type<typename T::Written>();
   }
 
   void invoke(Invocation invocation) override {

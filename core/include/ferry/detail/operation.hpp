@@ -54,7 +54,8 @@ class Operation : public Pooled {
   Message message;
   const Kind kind;
   bool transmitted = false;   ///< handed to the transport
-  bool holds_reading = false;  ///< it is one of those for which reading is paused
+  bool holds_reading = false;  ///< nothing of it is read
+  bool holds_others = false;   ///< nor of any other: it is one of those for which the client is paused
   std::uint64_t key = 0;      ///< in the table of what is under way; 0: not in it
   std::chrono::steady_clock::time_point deadline;
 

@@ -83,6 +83,20 @@ struct PayloadOf<P, Rest...> {
   using Type = std::conditional_t<is_payload<P>, Bare<P>, typename PayloadOf<Rest...>::Type>;
 };
 
+/// What goes through a stream that is among the parameters.
+template <template <class> class Stream, class... P>
+struct ItemOf {
+  using Type = Nothing;
+};
+template <template <class> class Stream, class P, class... Rest>
+struct ItemOf<Stream, P, Rest...> {
+  using Type = typename ItemOf<Stream, Rest...>::Type;
+};
+template <template <class> class Stream, class T, class... Rest>
+struct ItemOf<Stream, Stream<T>&, Rest...> {
+  using Type = T;
+};
+
 template <class... P>
 struct RequiredTransport {
   static constexpr std::string_view name = {};
@@ -108,6 +122,8 @@ struct Traits<Signature<R, P...>> {
   static constexpr bool is_coroutine = TaskResult<R>::is_task;
   static constexpr bool writes_stream = (is_writer<Bare<P>> || ...);
   static constexpr bool reads_stream = (is_reader<Bare<P>> || ...);
+  using Read = std::conditional_t<reads_stream, typename ItemOf<RequestReader, P...>::Type, Payload>;     // one message
+  using Written = std::conditional_t<writes_stream, typename ItemOf<ReplyWriter, P...>::Type, Result>;
   static constexpr bool wants_context = ((is_context<P> || is_transport_context<P>) || ...);
   static constexpr std::string_view required_transport = RequiredTransport<P...>::name;
 

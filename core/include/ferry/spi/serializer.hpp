@@ -78,6 +78,8 @@ class Serializer {
   virtual bool protobuf() const noexcept { return false; }
   /// What the bodies of errors are written with, where they are not of the payloads' format.
   virtual const Serializer& errors() const noexcept { return *this; }
+  /// The error that a caller is told whose payload cannot be read, or whose reply cannot be written.
+  virtual nlohmann::json payload_error(std::string_view what) const { return {{"status", "error"}, {"message", what}}; }
 
   // Values. `encode...` append to `out`.
   virtual void encode(const nlohmann::json& value, std::string& out) const = 0;

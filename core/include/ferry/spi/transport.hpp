@@ -145,7 +145,11 @@ class ClientTransport {
 
   /// Of a transport that has formats of its own for some patterns; the same all its life. Null: none has.
   virtual std::shared_ptr<const PayloadFormats> formats() const { return nullptr; }
-  /// Stop, and go on, taking replies from the peer: somebody does not consume his stream.
+  /// Somebody does not consume his stream: stop, and go on, taking the replies to `id` alone. While it is held nothing of it
+  /// comes to the sink, but its end, with what is left before that; when it has ended it is held no more. False: that cannot be
+  /// done, and core pauses the whole client.
+  virtual bool hold(std::string_view id, bool held) { return static_cast<void>(id), static_cast<void>(held), false; }
+  /// Stop, and go on, taking replies from the peer.
   virtual void pause() = 0;
   virtual void resume() = 0;
   /// Sends what was taken, for at most `limit`, then disconnects. Calls `done` when the sink will not be called any more.
@@ -172,6 +176,8 @@ struct Subscription {
   bool request_stream = false;      ///< the handler reads a stream of requests
   bool reply_stream = false;        ///< it writes a stream of replies
   std::size_t batch = 0;            ///< how many messages it takes at once, as far as they are handed over; 0: one by one
+  std::string_view request_type = {};   ///< what it takes, where that is of a type that formats know by name (Protobuf's)
+  std::string_view reply_type = {};     ///< the same of what it gives
 };
 
 /// Core's side of a service. On any loop; calls for one connection on one loop.
@@ -239,6 +245,8 @@ class Transport {
   }
   /// Which of its options would give a service what these do not promise, in words for people. Empty: none.
   virtual std::string_view option_for(Needs need) const { return static_cast<void>(need), std::string_view(); }
+  /// Whether calls wait for a connection that could not be made, where `offlineQueue` is not given.
+  virtual bool offline_queue(const Options& options) const { return static_cast<void>(options), false; }
   virtual OptionTable client_options() const noexcept = 0;
   virtual OptionTable server_options() const noexcept = 0;
   /// URL schemes of `options_from_url`: `tcp`, `tcps`.

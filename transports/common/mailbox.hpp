@@ -11,7 +11,7 @@
 
 #include "ferry/spi/loop.hpp"
 
-namespace ferry::memory {
+namespace ferry::transports {
 
 /// A bounded queue into one loop. Whoever finds the loop idle posts the one wake-up for all that is put until it runs.
 ///
@@ -116,4 +116,4 @@ class Mailbox {
   bool closed_ = false;
 };
 
-}  // namespace ferry::memory
+}  // namespace ferry::transports
