@@ -1,6 +1,6 @@
 #include "reconnect.hpp"
 
-#include <algorithm>
+#include "resilience/backoff.hpp"
 
 namespace ferry::detail {
 
@@ -35,11 +35,7 @@ bool Reconnect::due() {
 }
 
 std::chrono::milliseconds Reconnect::next_delay() {
-  // Doubling, with "equal jitter": half of it fixed, half random, so that a fleet does not come back in step.
-  const auto doublings = std::min<std::int64_t>(failures_ - 1, 20);
-  const std::int64_t full = std::min(policy_.backoff.count() << doublings, policy_.max_backoff.count());
-  std::uniform_int_distribution<std::int64_t> jitter(full / 2, std::max<std::int64_t>(full, 1));
-  return std::chrono::milliseconds(jitter(random_));
+  return backoff(policy_.backoff, policy_.max_backoff, failures_, random_);
 }
 
 }  // namespace ferry::detail
