@@ -29,7 +29,7 @@ class RetryPolicy {
 
   /// The wait before the next attempt; nothing if there is none.
   template <class Random>
-  std::optional<std::chrono::milliseconds> retry(const Call& call, const Failure& failure, Random& random) const {
+  std::optional<std::chrono::milliseconds> retry(const Call& call, const Failure& failure, Random&& random) const {
     if (call.attempt >= call.most || !may_be_repeated(call, failure)) return std::nullopt;
     const std::chrono::milliseconds delay = backoff(settings_.backoff, settings_.max_backoff, call.attempt, random);
     if (delay >= call.left) return std::nullopt;
