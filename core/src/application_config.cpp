@@ -15,6 +15,9 @@ using spi::Option;
 using spi::OptionKind;
 using spi::Options;
 
+constexpr auto no_min = std::numeric_limits<std::int64_t>::min();
+constexpr auto no_max = std::numeric_limits<std::int64_t>::max();
+
 constexpr Option application_options[] = {
     {"$schema", OptionKind::string, "", "the JSON Schema an editor checks this file against; not read"},
     {"threads", OptionKind::integer, "0", "event loops, each with a thread; 0: one a core", 0, 1024},
@@ -27,13 +30,29 @@ constexpr Option application_options[] = {
     {"clients", OptionKind::any, "{}", "what this application calls, by name"},
 };
 
-constexpr auto no_min = std::numeric_limits<std::int64_t>::min();
-constexpr auto no_max = std::numeric_limits<std::int64_t>::max();
-
 constexpr Option reconnect_options[] = {
     {"attempts", OptionKind::integer, "-1", "attempts after a loss or a failure; -1: without limit", -1},
     {"backoff", OptionKind::duration, "\"100ms\"", "the wait before the first; doubles, with jitter", 1},
     {"maxBackoff", OptionKind::duration, "\"5s\"", "the longest wait", 1},
+};
+
+constexpr Option retry_options[] = {
+    {"attempts", OptionKind::integer, "3", "how often an event is handled before it is given up; counts what the broker counts",
+     1, 1000},
+    {"backoff", OptionKind::duration, "\"100ms\"", "the wait before the second; doubles, with jitter. Others go on meanwhile", 1},
+    {"maxBackoff", OptionKind::duration, "\"10s\"", "the longest wait", 1},
+    {"maxWaiting", OptionKind::integer, "1000", "events that wait at once; more are given up", 1, 1000000},
+};
+
+constexpr Option dead_letter_options[] = {
+    {"client", OptionKind::string, "", "the client of this config that sends them", no_min, no_max, "", {}, true},
+    {"pattern", OptionKind::string, "", "where they are sent, as events with headers that say why", no_min, no_max, "", {}, true},
+};
+
+constexpr Option rate_options[] = {
+    {"messages", OptionKind::integer, "", "how many begin in each `per`", 1, 1000000000, "", {}, true},
+    {"per", OptionKind::duration, "\"1s\"", "the time they are counted in", 1},
+    {"burst", OptionKind::integer, "0", "how many may begin at once after a quiet time; 0: as many as `messages`", 0, 1000000000},
 };
 
 constexpr Option service_options[] = {
@@ -43,8 +62,19 @@ constexpr Option service_options[] = {
     {"handlers", OptionKind::string, "\"loop\"",
      "where handlers run: on the loop that read the message, or on worker threads (for code that blocks)", no_min, no_max,
      "loop|pool"},
-    {"maxConcurrency", OptionKind::integer, "10000", "handlers running at once before the transport is held back", 1,
-     1000000},
+    {"maxConcurrency", OptionKind::integer, "10000",
+     "messages handled at once; if given, never more, else the transport is held back at about so many", 1, 1000000},
+    {"adaptiveConcurrency", OptionKind::boolean, "false",
+     "find out how many are handled at once, up to maxConcurrency, by how long they take"},
+    {"rateLimit", OptionKind::object, "", "how many messages are handled in a time; the transport is held back beyond it", no_min,
+     no_max, "", rate_options},
+    {"orderBy", OptionKind::string, "",
+     "a JSON pointer into the payload, such as /userId: messages with the same value there are handled one after another, in the "
+     "order they came, others at once"},
+    {"retry", OptionKind::object, "", "an event whose handler failed is handled again, by this service, before it is settled",
+     no_min, no_max, "", retry_options},
+    {"deadLetter", OptionKind::object, "", "where events go that are given up, whatever the transport", no_min, no_max, "",
+     dead_letter_options},
     {"delivery", OptionKind::string, "",
      "at-least-once: a message is acknowledged after its handler succeeded, never before", no_min, no_max,
      "at-least-once"},
@@ -71,7 +101,7 @@ constexpr Option client_options[] = {
     {"reconnect", OptionKind::object, "", "how the client comes back after a loss", no_min, no_max, "", reconnect_options},
     {"extensions", OptionKind::boolean, "true", "use what only ferry peers understand (cancel, deadlines), with those"},
     {"retry", OptionKind::object, "", "calls that failed are tried again, within their deadline; unless given: never", no_min,
-     no_max, "", retry_options},
+     no_max, "", call_retry_options},
     {"circuit", OptionKind::object, "", "requests are refused while most of them fail; unless given: never", no_min, no_max, "",
      circuit_options},
     {"limit", OptionKind::object, "", "requests wait while too many are under way; unless given: maxInFlight alone", no_min,
@@ -114,11 +144,53 @@ spi::ReconnectPolicy read_reconnect(const Options& options) {
   return {reconnect.integer("attempts"), reconnect.duration("backoff"), reconnect.duration("maxBackoff")};
 }
 
+AdmissionSettings read_admission(const Options& options) {
+  AdmissionSettings admission;
+  const auto concurrency = static_cast<std::size_t>(options.integer("maxConcurrency"));
+  const bool adaptive = options.boolean("adaptiveConcurrency");
+  if (options.given("maxConcurrency") || adaptive) admission.max_concurrency = concurrency;
+  if (adaptive) admission.least_concurrency = 1;
+  if (options.given("rateLimit")) {
+    const Options rate = options.object("rateLimit");
+    const std::int64_t messages = rate.integer("messages");
+    const std::int64_t burst = rate.integer("burst");
+    admission.rate = RateSettings{messages, rate.duration("per"), burst == 0 ? messages : burst};
+  }
+  if (options.given("orderBy")) {
+    const std::string pointer = options.string("orderBy");
+    try {
+      admission.order_by.emplace(pointer);
+    } catch (const nlohmann::json::exception&) {
+      spi::config_error(options.place("orderBy"), '"' + pointer + '"', "expected a JSON pointer: /userId, /order/customer");
+    }
+  }
+  return admission;
+}
+
+/// Also where only a dead-letter destination is named: then the first failure is the last.
+std::optional<RetrySettings> read_retry(const Options& options) {
+  if (!options.given("retry") && !options.given("deadLetter")) return std::nullopt;
+  RetrySettings retry;
+  if (!options.given("retry")) return retry;
+  const Options from = options.object("retry");
+  retry.attempts = static_cast<std::uint32_t>(from.integer("attempts"));
+  retry.backoff = from.duration("backoff");
+  retry.max_backoff = from.duration("maxBackoff");
+  retry.max_waiting = static_cast<std::size_t>(from.integer("maxWaiting"));
+  return retry;
+}
+
 ServiceConfig read_service(const std::string& name, const Options& options, const Plugins& plugins) {
   ServiceConfig service;
   service.settings.name = name;
   service.settings.pool = options.string("handlers") == "pool";
   service.settings.max_concurrency = static_cast<std::size_t>(options.integer("maxConcurrency"));
+  service.settings.admission = read_admission(options);
+  service.settings.retry = read_retry(options);
+  if (options.given("deadLetter")) {
+    const Options to = options.object("deadLetter");
+    service.dead_letter = DeadLetterConfig{to.string("client"), to.string("pattern")};
+  }
   service.extensions = options.boolean("extensions");
   service.settings.at_least_once = options.given("delivery");
   service.settings.wait_on_first_connect = options.boolean("waitOnFirstConnect");

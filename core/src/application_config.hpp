@@ -27,8 +27,15 @@ struct ApplicationSettings {
   std::optional<LogLevel> log_level;
 };
 
+/// Where a service's dead letters go: a client of the same config, which need not be of the same transport.
+struct DeadLetterConfig {
+  std::string client;
+  std::string pattern;
+};
+
 struct ServiceConfig {
   ServiceSettings settings;
+  std::optional<DeadLetterConfig> dead_letter;
   const spi::Transport* transport = nullptr;
   const spi::Serializer* serializer = nullptr;
   spi::Options options;

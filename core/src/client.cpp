@@ -94,9 +94,9 @@ template <class Token>
 auto async_close(const std::shared_ptr<ClientCore>& core, Token&& token) {
   return asio::async_initiate<Token, void()>(
       [core](auto handler) {
-        using Handler = decltype(handler);
+        using Completion = decltype(handler);
         auto waiter = std::make_shared<std::unique_ptr<Waiter>>(
-            std::make_unique<WaiterFor<Handler>>(std::move(handler), core->loop()));
+            std::make_unique<WaiterFor<Completion>>(std::move(handler), core->loop()));
         core->close(core->settings().emit_timeout,
                     [core, waiter] { waiter->release()->complete(core->loop(), false); });
       },

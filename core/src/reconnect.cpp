@@ -1,6 +1,6 @@
 #include "reconnect.hpp"
 
-#include "resilience/backoff.hpp"
+#include "backoff.hpp"
 
 namespace ferry::detail {
 
@@ -34,8 +34,6 @@ bool Reconnect::due() {
   return true;
 }
 
-std::chrono::milliseconds Reconnect::next_delay() {
-  return backoff(policy_.backoff, policy_.max_backoff, failures_, random_);
-}
+std::chrono::milliseconds Reconnect::next_delay() { return backoff(policy_.backoff, policy_.max_backoff, failures_, random_); }
 
 }  // namespace ferry::detail

@@ -26,10 +26,10 @@ template <class Token>
 auto async_writable(const spi::DeliveryPtr& delivery, Token&& token) {
   return asio::async_initiate<Token, void()>(
       [delivery](auto handler) {
-        using Handler = decltype(handler);
+        using Completion = decltype(handler);
         const spi::Loop& loop = delivery->loop();
         auto waiter = std::make_shared<std::unique_ptr<Waiter>>(
-            std::make_unique<WaiterFor<Handler>>(std::move(handler), loop));
+            std::make_unique<WaiterFor<Completion>>(std::move(handler), loop));
         loop.post([delivery, waiter] {
           const auto go_on = [delivery, waiter] {
             if (*waiter) waiter->release()->complete(delivery->loop(), true);

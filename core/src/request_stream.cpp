@@ -40,7 +40,7 @@ template <class Token>
 auto RequestStreamState::async_arrived(const std::shared_ptr<Source>& source, Token&& token) {
   return asio::async_initiate<Token, void()>(
       [source](auto handler) {
-        using Handler = decltype(handler);
+        using Completion = decltype(handler);
         const spi::Loop& loop = source->delivery->loop();
         auto slot = asio::get_associated_cancellation_slot(handler);
         if (slot.is_connected()) {
@@ -49,7 +49,7 @@ auto RequestStreamState::async_arrived(const std::shared_ptr<Source>& source, To
           });
         }
         auto waiter = std::make_shared<std::unique_ptr<Waiter>>(
-            std::make_unique<WaiterFor<Handler>>(std::move(handler), loop));
+            std::make_unique<WaiterFor<Completion>>(std::move(handler), loop));
         loop.post([source, waiter] { source->wait(std::move(*waiter)); });
       },
       token);

@@ -14,14 +14,14 @@ auto RequestWrites::async_write(OperationPtr operation, RequestWrites& self, std
                                 std::optional<std::string> payload, Token&& token) {
   return asio::async_initiate<Token, void()>(
       [operation = std::move(operation), &self, start = std::move(start), payload = std::move(payload)](auto handler) mutable {
-        using Handler = decltype(handler);
+        using Completion = decltype(handler);
         ClientCore& core = *self.core_;
         auto slot = asio::get_associated_cancellation_slot(handler);
         if (slot.is_connected()) {
           slot.assign([engine = self.core_, operation](asio::cancellation_type) { engine->cancel(operation); });
         }
         auto waiter = std::make_shared<std::unique_ptr<Waiter>>(
-            std::make_unique<WaiterFor<Handler>>(std::move(handler), core.loop()));
+            std::make_unique<WaiterFor<Completion>>(std::move(handler), core.loop()));
         core.loop().post([operation, &self, start, payload = std::move(payload), waiter]() mutable {
           self.payload_ = std::move(payload);
           self.waiter_ = std::move(*waiter);

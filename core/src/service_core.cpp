@@ -21,6 +21,16 @@ std::string pattern_text(const spi::RequestView& view) {
   return std::string(view.pattern.substr(0, shown)) + (view.pattern.size() > shown ? "…" : "");
 }
 
+std::string words_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& failure) {
+    return failure.what();
+  } catch (...) {
+    return "something that is no std::exception was thrown";
+  }
+}
+
 }  // namespace
 
 ServiceCore::ServiceCore(ServiceSettings settings, const spi::Transport& transport, spi::Loop& loop, Runtime& runtime)
@@ -28,7 +38,19 @@ ServiceCore::ServiceCore(ServiceSettings settings, const spi::Transport& transpo
       transport_(transport),
       loop_(loop),
       runtime_(runtime),
-      reconnect_(settings_.reconnect, std::random_device()()) {}
+      reconnect_(settings_.reconnect, std::random_device()()) {
+  if (settings_.admission.any()) {
+    admission_ = std::make_unique<Admission>(
+        settings_.admission, loop,
+        Admission::Hooks{[this](spi::DeliveryPtr delivery) { start(std::move(delivery)); }, [this](bool hold) { hold_back(hold); }});
+  }
+  if (!settings_.retry) return;
+  retries_ = std::make_unique<Retries>(*settings_.retry, [this](spi::DeliveryPtr delivery, bool again) {
+    if (!again) return settings_.at_least_once ? settle(*delivery, spi::Settlement::requeue) : give_up(delivery);
+    counters_.retried.fetch_add(1, std::memory_order_relaxed);
+    admission_ ? admission_->resume(std::move(delivery)) : start(std::move(delivery));
+  });
+}
 
 // ---- messages --------------------------------------------------------------------------------------------------------
 
@@ -36,12 +58,29 @@ void ServiceCore::on_message(spi::DeliveryPtr delivery) {
   counters_.messages.fetch_add(1, std::memory_order_relaxed);
   const RouteEntry* entry = router_.find(delivery->view());
   if (entry == nullptr) return unhandled(delivery);
-  if (delivery->abandoned() || (delivery->deadline() && *delivery->deadline() <= coarse_now())) {
-    counters_.expired.fetch_add(1, std::memory_order_relaxed);   // nobody waits any more
-    return delivery->settle(spi::Settlement::ack);
+  if (expired(*delivery)) return delivery->settle(spi::Settlement::ack);
+  const std::size_t active = active_.fetch_add(1, std::memory_order_acq_rel) + 1;
+  if (retries_ && delivery->deliveries() > settings_.retry->attempts) {
+    retries_->cause(*delivery, "delivered " + std::to_string(delivery->deliveries()) + " times, and never seen to the end");
+    return give_up(delivery);
   }
-  if (active_.fetch_add(1, std::memory_order_acq_rel) + 1 >= settings_.max_concurrency) hold_back(true);
+  if (admission_) return admission_->admit(std::move(delivery));
+  if (active >= settings_.max_concurrency) hold_back(true);
   dispatch(*entry, std::move(delivery));
+}
+
+/// Nobody waits for it any more.
+bool ServiceCore::expired(const spi::Delivery& delivery) {
+  if (!delivery.abandoned() && !(delivery.deadline() && *delivery.deadline() <= coarse_now())) return false;
+  counters_.expired.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+/// It was taken before, and may run now.
+void ServiceCore::start(spi::DeliveryPtr delivery) {
+  if (expired(*delivery)) return settle(*delivery, spi::Settlement::ack);
+  const RouteEntry& entry = *router_.find(delivery->view());
+  dispatch(entry, std::move(delivery));
 }
 
 void ServiceCore::dispatch(const RouteEntry& entry, spi::DeliveryPtr delivery) {
@@ -80,6 +119,7 @@ std::string ServiceCore::error_payload(const std::exception_ptr& error, const sp
                                        std::string_view route) {
   const std::string where = "service " + settings_.name;
   const std::string what = std::string("the handler of ") + std::string(route) + " failed: ";
+  failed_with(delivery, error);
   const auto body = [&delivery](const nlohmann::json& value) {
     std::string payload;
     delivery.serializer().errors().encode(value, payload);
@@ -107,14 +147,53 @@ std::string ServiceCore::error_payload(const std::exception_ptr& error, const sp
   return body({{"status", "error"}, {"message", "Internal server error"}});
 }
 
+bool ServiceCore::may_retry(const spi::Delivery& delivery) { return retries_ && retries_->may_wait(delivery); }
+
+void ServiceCore::failed_with(const spi::Delivery& delivery, const std::exception_ptr& error) {
+  if (retries_) retries_->cause(delivery, words_of(error));
+}
+
 void ServiceCore::finished(const spi::Delivery& delivery, bool succeeded, bool again) noexcept {
   if (!succeeded) counters_.failed.fetch_add(1, std::memory_order_relaxed);
+  spi::Delivery& own = const_cast<spi::Delivery&>(delivery);
   // A request is done with its answer, whatever that says; an event whose handler failed is not done.
-  const bool handled = succeeded || (delivery.expects_reply() && !again);
-  const spi::Settlement unhandled = settings_.at_least_once ? spi::Settlement::requeue : spi::Settlement::reject;
-  const_cast<spi::Delivery&>(delivery).settle(handled ? spi::Settlement::ack : unhandled);
+  if (succeeded || (delivery.expects_reply() && !again)) return settle(own, spi::Settlement::ack);
+  retries_ ? failed(spi::DeliveryPtr(&own)) : settle(own, unsettled());
+}
+
+/// Of what could not be handled, where nothing else is said.
+spi::Settlement ServiceCore::unsettled() const noexcept {
+  return settings_.at_least_once ? spi::Settlement::requeue : spi::Settlement::reject;
+}
+
+void ServiceCore::failed(spi::DeliveryPtr delivery) {
+  if (!retries_->may_wait(*delivery)) return give_up(delivery);
+  if (admission_) admission_->pause(*delivery);
+  retries_->wait(std::move(delivery));
+}
+
+void ServiceCore::give_up(const spi::DeliveryPtr& delivery) {
+  if (delivery->expects_reply()) return settle(*delivery, unsettled());
+  counters_.dead.fetch_add(1, std::memory_order_relaxed);
+  const std::string& route = router_.find(delivery->view())->route;
+  const std::string cause = retries_->take_cause(*delivery);
+  log(LogLevel::error, "service " + settings_.name,
+      "given up after " + std::to_string(delivery->attempt()) + " attempts: an event of " + route + ": " + cause);
+  if (!dead_letters_) return settle(*delivery, settings_.at_least_once ? spi::Settlement::dead_letter : spi::Settlement::reject);
+  dead_letters_(dead_letter(delivery, route, settings_.name, cause), [this, delivery](const Failure* failure) {
+    if (failure == nullptr) return settle(*delivery, spi::Settlement::ack);
+    on_error(Failure(failure->code, "the dead-letter destination did not take an event: " + failure->detail, failure->fate));
+    settle(*delivery, unsettled());
+  });
+}
+
+/// The end of a message that was taken.
+void ServiceCore::settle(spi::Delivery& delivery, spi::Settlement outcome) {
+  if (retries_) retries_->take_cause(delivery);
+  delivery.settle(outcome);
+  if (admission_) admission_->finished(delivery);
   const std::size_t left = active_.fetch_sub(1, std::memory_order_acq_rel) - 1;
-  if (left < settings_.max_concurrency && held_back_.load(std::memory_order_acquire)) hold_back(false);
+  if (!admission_ && left < settings_.max_concurrency && held_back_.load(std::memory_order_acquire)) hold_back(false);
   if (left == 0 && status_.load(std::memory_order_acquire) == Status::draining) drained_if_idle();
 }
 
@@ -181,6 +260,8 @@ void ServiceCore::drain(std::function<void()> done) {
     const bool listens = reconnect_.state() == Reconnect::State::connected;
     stop_reconnecting();
     on_status({Status::draining, std::to_string(active()) + " handlers run"});
+    if (admission_) admission_->drain();
+    if (retries_) retries_->drain();
     if (held_back_.exchange(false, std::memory_order_acq_rel)) server_->resume();   // what was taken must get through
     flush_handlers();
     // A broker that never answered this attempt brings nothing, and may not answer a farewell either.

@@ -7,17 +7,20 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <asio/steady_timer.hpp>
 
+#include "admission.hpp"
 #include "ferry/detail/invocation.hpp"
 #include "ferry/runtime.hpp"
 #include "ferry/spi/transport.hpp"
 #include "ferry/status.hpp"
 #include "reconnect.hpp"
+#include "retries.hpp"
 #include "router.hpp"
 
 namespace ferry::detail {
@@ -28,6 +31,8 @@ struct ServiceSettings {
   std::size_t max_concurrency = 10000;    ///< handlers running at once before the transport is held back
   bool at_least_once = false;             ///< an event whose handler failed is delivered again
   bool wait_on_first_connect = false;     ///< start although the broker is away
+  AdmissionSettings admission = {};
+  std::optional<RetrySettings> retry = {};
   spi::ReconnectPolicy reconnect = {};
   spi::Capabilities promises = {};
 };
@@ -35,6 +40,8 @@ struct ServiceSettings {
 struct ServiceCounters {
   std::atomic<std::uint64_t> messages{0};
   std::atomic<std::uint64_t> failed{0};        ///< handlers that threw
+  std::atomic<std::uint64_t> retried{0};       ///< handled again after that
+  std::atomic<std::uint64_t> dead{0};          ///< given up
   std::atomic<std::uint64_t> unhandled{0};     ///< no handler for the pattern
   std::atomic<std::uint64_t> expired{0};       ///< arrived behind their caller's deadline or cancel
   std::atomic<std::uint64_t> peer_errors{0};   ///< bytes that were no message, limits passed
@@ -53,11 +60,14 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   const ServiceCounters& counters() const noexcept { return counters_; }
 
   void attach(std::unique_ptr<spi::ServerTransport> server) { server_ = std::move(server); }
+  /// Where messages go that are given up. Before `listen`.
+  void dead_letters(DeadLetterSink sink) { dead_letters_ = std::move(sink); }
   /// Frees the transport. After `close`, when no loop runs any more.
   void detach() {
     for (const auto& entry : router_.entries()) {
       for (const auto& handler : entry->events) handler->discard(*this);
     }
+    if (admission_) admission_->detach();
     reconnect_timer_.reset();
     server_.reset();
   }
@@ -85,10 +95,18 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   std::string_view service_name() const noexcept override { return settings_.name; }
   asio::any_io_executor handler_executor(const spi::Loop& loop) override;
   std::string error_payload(const std::exception_ptr& error, const spi::Delivery& delivery, std::string_view route) override;
+  bool may_retry(const spi::Delivery& delivery) override;
+  void failed_with(const spi::Delivery& delivery, const std::exception_ptr& error) override;
   void finished(const spi::Delivery& delivery, bool succeeded, bool again) noexcept override;
 
  private:
+  bool expired(const spi::Delivery& delivery);
+  void start(spi::DeliveryPtr delivery);
   void dispatch(const RouteEntry& entry, spi::DeliveryPtr delivery);
+  void failed(spi::DeliveryPtr delivery);
+  void give_up(const spi::DeliveryPtr& delivery);
+  void settle(spi::Delivery& delivery, spi::Settlement outcome);
+  spi::Settlement unsettled() const noexcept;
   void run(const std::shared_ptr<Handler>& handler, Invocation invocation);
   void unhandled(const spi::DeliveryPtr& delivery);
   void hold_back(bool hold);
@@ -105,6 +123,9 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   Runtime& runtime_;
   Router router_;
   ServiceCounters counters_;
+  std::unique_ptr<Admission> admission_;   // null: what comes may run
+  std::unique_ptr<Retries> retries_;       // null: what failed is settled so
+  DeadLetterSink dead_letters_;
   std::unique_ptr<spi::ServerTransport> server_;
   Reconnect reconnect_;                                // on the main loop, and the timer as well
   std::unique_ptr<asio::steady_timer> reconnect_timer_;

@@ -28,7 +28,7 @@ RetryPolicy::Call call_of(unsigned attempt, std::optional<bool> idempotent = {},
 
 TEST_CASE("retry: only what is listed, and only what may be repeated") {
   std::mt19937_64 random(1);
-  const RetryPolicy policy(RetrySettings{.idempotent = {"orders.get", "stock.*"}});
+  const RetryPolicy policy(CallRetrySettings{.idempotent = {"orders.get", "stock.*"}});
   const auto retried = [&](errc code, Fate fate, std::string_view route, std::optional<bool> idempotent = {}) {
     return policy.retry({1, 3, route, idempotent, 1h}, failure(code, fate), random).has_value();
   };
@@ -47,13 +47,13 @@ TEST_CASE("retry: only what is listed, and only what may be repeated") {
   for (const errc code : {errc::rejected, errc::cancelled, errc::closed, errc::circuit_open, errc::bad_payload, errc::unsupported}) {
     CHECK_FALSE(retried(code, Fate::not_sent, "orders.get"));
   }
-  const RetryPolicy listed(RetrySettings{.on = {errc::rejected}});
+  const RetryPolicy listed(CallRetrySettings{.on = {errc::rejected}});
   CHECK(listed.retry(call_of(1, true), failure(errc::rejected, Fate::confirmed), random));
   CHECK_FALSE(listed.retry(call_of(1), failure(errc::rejected, Fate::confirmed), random));
 }
 
 TEST_CASE("retry: the wait doubles up to the longest, between half and whole of that") {
-  const RetryPolicy policy(RetrySettings{.backoff = 100ms, .max_backoff = 1s});
+  const RetryPolicy policy(CallRetrySettings{.backoff = 100ms, .max_backoff = 1s});
   auto full = 100ms;
   for (unsigned attempt = 1; attempt < 10; ++attempt) {
     const auto least = [] { return std::uint64_t{0}; };
@@ -71,7 +71,7 @@ TEST_CASE("retry: never past the deadline, never beyond the attempts") {
   for (int run = 0; run < 20000; ++run) {
     const auto most = static_cast<unsigned>(random() % 8 + 1);
     const std::chrono::milliseconds first(random() % 500 + 1);
-    const RetryPolicy policy(RetrySettings{.backoff = first, .max_backoff = first * static_cast<int>(random() % 20 + 1)});
+    const RetryPolicy policy(CallRetrySettings{.backoff = first, .max_backoff = first * static_cast<int>(random() % 20 + 1)});
     const auto limit = std::chrono::milliseconds(random() % 5000);
     std::chrono::nanoseconds now{};
     unsigned attempt = 1;
@@ -85,13 +85,13 @@ TEST_CASE("retry: never past the deadline, never beyond the attempts") {
 }
 
 TEST_CASE("retry: an attempt is cut short only where another may follow") {
-  const RetryPolicy policy(RetrySettings{.attempt_timeout = 50ms, .idempotent = {"orders.get"}});
+  const RetryPolicy policy(CallRetrySettings{.attempt_timeout = 50ms, .idempotent = {"orders.get"}});
   CHECK(policy.attempt_limit({1, 3, "orders.get", {}, 1s}) == 50ms);
   CHECK(policy.attempt_limit({3, 3, "orders.get", {}, 1s}) == 50ms);
   CHECK(policy.attempt_limit({1, 3, "orders.create", true, 1s}) == 50ms);
   CHECK_FALSE(policy.attempt_limit({1, 3, "orders.create", {}, 1s}));
   CHECK_FALSE(policy.attempt_limit({1, 1, "orders.get", {}, 1s}));
-  CHECK_FALSE(RetryPolicy(RetrySettings{}).attempt_limit({1, 3, "orders.get", true, 1s}));
+  CHECK_FALSE(RetryPolicy(CallRetrySettings{}).attempt_limit({1, 3, "orders.get", true, 1s}));
 }
 
 // Whichever span of time is looked at: no more retries than the ratio of the first attempts in it and in the ten seconds before

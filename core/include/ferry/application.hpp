@@ -5,18 +5,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <asio/any_io_executor.hpp>
-#include <nlohmann/json.hpp>
 
-#include "ferry/batch.hpp"
 #include "ferry/client.hpp"
 #include "ferry/config.hpp"
-#include "ferry/detail/batch_handler.hpp"
-#include "ferry/detail/handler.hpp"
+#include "ferry/handler_scope.hpp"
 #include "ferry/pattern.hpp"
 #include "ferry/plugins.hpp"
 #include "ferry/runtime.hpp"
@@ -26,90 +22,7 @@ namespace ferry {
 
 namespace detail {
 struct ApplicationImpl;
-
-/// A member function bound to its object, as a function object with a deducible signature.
-template <class Object, class C, class R, class... A>
-auto bind_member(Object object, R (C::*function)(A...)) {
-  return [object = std::move(object), function](A... arguments) -> R {
-    return ((*object).*function)(std::forward<A>(arguments)...);
-  };
 }
-template <class Object, class C, class R, class... A>
-auto bind_member(Object object, R (C::*function)(A...) const) {
-  return [object = std::move(object), function](A... arguments) -> R {
-    return ((*object).*function)(std::forward<A>(arguments)...);
-  };
-}
-}  // namespace detail
-
-/// Registers handlers: for every service of the application, or for one.
-///
-/// A handler is a function, a lambda, or a member function with its object (a pointer or shared_ptr), synchronous or a
-/// coroutine (`ferry::task<T>`). Its parameters, in any order and each optional: the payload (by value or const reference),
-/// `ferry::Context&`, `ferry::RequestContext`, a transport's context (`ferry::TcpContext&`: then it can only be started on that
-/// transport), `ferry::ReplyWriter<T>&` (a coroutine returning `ferry::task<void>`, which writes a stream of replies), and in
-/// place of the payload `ferry::RequestReader<T>&` (a coroutine, which reads a stream of requests).
-///
-/// Where it runs: on the loop that read the message, or with `"handlers": "pool"` on a worker thread. Several runs of one
-/// handler may be at work at once.
-///
-/// Throws `std::logic_error` once the application has started.
-class HandlerScope {
- public:
-  /// Answers requests. Of several for one pattern the last wins, as in NestJS.
-  template <class F>
-  HandlerScope& on_message(Pattern pattern, F handler, nlohmann::json extras = {}) {
-    return add(std::move(pattern), false, wrap(std::move(handler)), std::move(extras));
-  }
-  template <class Object, class M>
-    requires std::is_member_function_pointer_v<M>
-  HandlerScope& on_message(Pattern pattern, Object object, M function, nlohmann::json extras = {}) {
-    return on_message(std::move(pattern), detail::bind_member(std::move(object), function), std::move(extras));
-  }
-
-  /// Hears events. Several handlers may share one event; they run concurrently.
-  template <class F>
-  HandlerScope& on_event(Pattern pattern, F handler, nlohmann::json extras = {}) {
-    return add(std::move(pattern), true, wrap(std::move(handler)), std::move(extras));
-  }
-  template <class Object, class M>
-    requires std::is_member_function_pointer_v<M>
-  HandlerScope& on_event(Pattern pattern, Object object, M function, nlohmann::json extras = {}) {
-    return on_event(std::move(pattern), detail::bind_member(std::move(object), function), std::move(extras));
-  }
-
-  /// Hears events several at once: `handler` takes a `std::vector` of their payloads and, if it likes, `ferry::BatchContext&`,
-  /// and returns nothing (or `ferry::task<void>`). Batches of one service run one after another, in the order of the events. If
-  /// it throws, every event of the batch has failed; one whose payload cannot be read fails alone.
-  /// Needs room to gather: `maxConcurrency`, and what the transport hands over at once (prefetch), at or above `options.max`;
-  /// with less a batch is what has come when `options.wait` is over.
-  template <class F>
-  HandlerScope& on_batch(Pattern pattern, BatchOptions options, F handler, nlohmann::json extras = {}) {
-    return add(std::move(pattern), true, std::make_shared<detail::BatchHandlerFor<F>>(options, std::move(handler)),
-               std::move(extras));
-  }
-  template <class Object, class M>
-    requires std::is_member_function_pointer_v<M>
-  HandlerScope& on_batch(Pattern pattern, BatchOptions options, Object object, M function, nlohmann::json extras = {}) {
-    return on_batch(std::move(pattern), options, detail::bind_member(std::move(object), function), std::move(extras));
-  }
-
- protected:
-  HandlerScope(detail::ApplicationImpl& application, std::string service)
-      : application_(&application), service_(std::move(service)) {}
-
- private:
-  friend class Application;
-
-  template <class F>
-  static std::shared_ptr<detail::Handler> wrap(F handler) {
-    return std::make_shared<detail::HandlerFor<F>>(std::move(handler));
-  }
-  HandlerScope& add(Pattern pattern, bool event, std::shared_ptr<detail::Handler> handler, nlohmann::json extras);
-
-  detail::ApplicationImpl* application_;
-  std::string service_;   // empty: all
-};
 
 /// What is known of one service while it runs.
 struct ServiceInfo {
@@ -158,7 +71,24 @@ class Application {
     everywhere().on_batch(std::move(pattern), options, std::forward<A>(handler)...);
     return *this;
   }
-  /// Handlers for one service of the config. Throws `ConfigError` if it has none of that name.
+  /// Around every handler. See `Pipeline`.
+  Application& use(const Pipeline& pipeline) {
+    everywhere().use(pipeline);
+    return *this;
+  }
+  HandlerScope group(std::string_view prefix = {}) { return everywhere().group(prefix); }
+  template <class C>
+  Application& controller(std::shared_ptr<C> controller) {
+    everywhere().controller(std::move(controller));
+    return *this;
+  }
+  template <class C, class... Dependencies>
+  Application& controller(Dependencies&&... dependencies) {
+    everywhere().controller<C>(std::forward<Dependencies>(dependencies)...);
+    return *this;
+  }
+  /// Handlers for one service of the config; its pipeline stands around all that this service handles. Throws `ConfigError` if
+  /// there is none of that name.
   HandlerScope service(std::string_view name);
 
   /// The client of that name in the config; the same one at every call. Throws `ConfigError` if there is none.

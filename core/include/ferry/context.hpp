@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,9 @@ class Context {
   /// True once nobody waits for the answer: the caller cancelled, or its connection is gone. A coroutine handler is
   /// cancelled in whatever Asio operation it awaits then.
   bool cancelled() const noexcept { return delivery_->abandoned(); }
+
+  /// How often this message was handled, this time included: 1 at first. Counts what the broker counts, and the service's `retry`.
+  std::uint32_t attempt() const noexcept { return delivery_->attempt(); }
 
   std::string_view transport() const noexcept { return transport_; }   ///< "tcp"
   std::string_view service() const noexcept { return service_; }       ///< its name in the config

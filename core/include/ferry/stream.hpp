@@ -48,12 +48,12 @@ class StreamRequest : public Operation {
   auto async_ready(Token&& token) {
     return asio::async_initiate<Token, void()>(
         [this](auto handler) {
-          using Handler = decltype(handler);
+          using Completion = decltype(handler);
           auto slot = asio::get_associated_cancellation_slot(handler);
           if (slot.is_connected()) {
             slot.assign([core = core_, self = OperationPtr(this)](asio::cancellation_type) { core->cancel(self); });
           }
-          auto waiter = std::make_unique<WaiterFor<Handler>>(std::move(handler), core_->loop());
+          auto waiter = std::make_unique<WaiterFor<Completion>>(std::move(handler), core_->loop());
           std::unique_lock lock(mutex_);
           const bool ready = done_ || !values_.empty();
           if (!ready) waiter_ = std::move(waiter);

@@ -32,9 +32,9 @@ std::string route_of(const std::string& pattern) {
   return route.ok ? std::move(route.text) : pattern;
 }
 
-RetrySettings read_retry(const Options& client, std::chrono::milliseconds timeout) {
+CallRetrySettings read_retry(const Options& client, std::chrono::milliseconds timeout) {
   const Options options = client.object("retry");
-  RetrySettings retry;
+  CallRetrySettings retry;
   retry.attempts = static_cast<unsigned>(options.integer("attempts"));
   retry.backoff = options.duration("backoff");
   retry.max_backoff = options.duration("maxBackoff");

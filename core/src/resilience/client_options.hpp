@@ -13,7 +13,7 @@ inline constexpr spi::Option budget_options[] = {
     {"perSecond", spi::OptionKind::number, "10", "retries a second beside those, so that who calls seldom has some", 0, 1000000},
 };
 
-inline constexpr spi::Option retry_options[] = {
+inline constexpr spi::Option call_retry_options[] = {
     {"attempts", spi::OptionKind::integer, "3", "attempts in all, the first one included", 1, 100},
     {"backoff", spi::OptionKind::duration, "\"100ms\"", "the wait before the second; doubles, with jitter", 1},
     {"maxBackoff", spi::OptionKind::duration, "\"2s\"", "the longest wait", 1},

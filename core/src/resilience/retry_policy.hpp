@@ -23,9 +23,9 @@ class RetryPolicy {
     std::chrono::nanoseconds left{};  ///< until its deadline
   };
 
-  explicit RetryPolicy(RetrySettings settings) : settings_(std::move(settings)) {}
+  explicit RetryPolicy(CallRetrySettings settings) : settings_(std::move(settings)) {}
 
-  const RetrySettings& settings() const noexcept { return settings_; }
+  const CallRetrySettings& settings() const noexcept { return settings_; }
 
   /// The wait before the next attempt; nothing if there is none.
   template <class Random>
@@ -43,7 +43,7 @@ class RetryPolicy {
   bool may_be_repeated(const Call& call, const Failure& failure) const;
   bool is_idempotent(const Call& call) const;
 
-  RetrySettings settings_;
+  CallRetrySettings settings_;
 };
 
 }  // namespace ferry::detail

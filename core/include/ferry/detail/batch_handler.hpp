@@ -119,7 +119,7 @@ class BatchHandlerFor final : public BatchCollector {
     for (Invocation& each : events) {
       std::optional<typename T::Value> value;
       try {
-        decode_payload(each.delivery(), value);
+        decode_payload(each, value);
       } catch (...) {
         each.fail(std::current_exception());
         continue;

@@ -17,6 +17,7 @@
 #include "ferry/context.hpp"
 #include "ferry/detail/codec.hpp"
 #include "ferry/detail/invocation.hpp"
+#include "ferry/detail/passage.hpp"
 #include "ferry/detail/reply_stream.hpp"
 #include "ferry/detail/request_stream.hpp"
 #include "ferry/detail/signature.hpp"
@@ -105,6 +106,15 @@ template <class Payload>
 void decode_payload(const spi::DeliveryPtr& delivery, std::optional<Payload>& out) {
   decode_payload(static_cast<const spi::Delivery&>(*delivery), out);
 }
+/// Of the message, or what a pipeline made of it.
+template <class Payload>
+void decode_payload(const Invocation& invocation, std::optional<Payload>& out) {
+  if (const Passage* passage = invocation.passage()) {
+    if constexpr (!std::is_same_v<Payload, Nothing>) out.emplace(passage->payload().template as<Payload>());
+  } else {
+    decode_payload(invocation.delivery(), out);
+  }
+}
 
 template <class R>
 void send_result(Invocation& invocation, const R& result, std::string& buffer) {
@@ -144,7 +154,7 @@ class HandlerFor final : public Handler {
       Arguments<Payload> arguments;
       std::optional<Context> context;
       if constexpr (T::wants_context) arguments.context = &make_context(context, invocation);
-      decode_payload(invocation.delivery(), arguments.payload);
+      decode_payload(invocation, arguments.payload);
       std::tuple<Pick<P, Payload>...> picks(for_each<P>(arguments)...);
       if constexpr (std::is_void_v<R>) {
         std::apply([this](auto&... pick) { function_(pick.get()...); }, picks);
@@ -173,15 +183,15 @@ class HandlerFor final : public Handler {
   };
 
   static Context& make_context(std::optional<Context>& slot, const Invocation& invocation) {
+    if (Passage* passage = invocation.passage()) return passage->context();
     return slot.emplace(invocation.delivery(), invocation.service().transport_name(), invocation.service().service_name(),
                         invocation.route());
   }
 
   void start(Invocation invocation) {
     auto run = std::make_shared<Run>(std::move(invocation));
-    const spi::DeliveryPtr delivery = run->invocation.delivery();
-    run->executor = run->invocation.service().handler_executor(delivery->loop());
-    if (delivery->expects_reply()) watch(run);
+    run->executor = run->invocation.executor();
+    if (run->invocation.wants_reply() || run->invocation.passage() != nullptr) watch(run);
     asio::co_spawn(run->executor, drive(run, static_cast<Sig*>(nullptr)),
                    asio::bind_cancellation_slot(run->cancel.slot(), [run](std::exception_ptr) {}));
   }
@@ -189,7 +199,6 @@ class HandlerFor final : public Handler {
   /// The caller's cancel becomes the coroutine's, on the coroutine's executor.
   /// The hook holds nothing but a weak pointer: a delivery may outlive the runtime that handled it (memory transport).
   static void watch(const std::shared_ptr<Run>& run) {
-    const spi::DeliveryPtr& delivery = run->invocation.delivery();
     auto hook = [weak = std::weak_ptr<Run>(run)] {
       const auto running = weak.lock();
       if (!running) return;
@@ -197,11 +206,8 @@ class HandlerFor final : public Handler {
         if (const auto target = weak.lock()) target->cancel.emit(asio::cancellation_type::terminal);
       });
     };
-    if (delivery->loop().in_loop()) {
-      delivery->on_abandoned(std::move(hook));
-    } else {
-      delivery->loop().post([delivery, hook = std::move(hook)]() mutable { delivery->on_abandoned(std::move(hook)); });
-    }
+    if (Passage* passage = run->invocation.passage()) passage->on_cancel(std::move(hook));
+    else when_abandoned(run->invocation.delivery(), std::move(hook));
   }
 
   template <class R, class... P>
@@ -210,7 +216,7 @@ class HandlerFor final : public Handler {
       run->arguments.context = &make_context(run->context, run->invocation);
       run->arguments.stream = &run->stream;
       if constexpr (T::reads_stream) run->arguments.requests = &run->requests;
-      decode_payload(run->invocation.delivery(), run->arguments.payload);
+      decode_payload(run->invocation, run->arguments.payload);
       std::tuple<Pick<P, Payload>...> picks(for_each<P>(run->arguments)...);
       auto work = std::apply([this](auto&... pick) { return function_(pick.get()...); }, picks);
       if constexpr (T::writes_stream) {

@@ -16,7 +16,7 @@ struct BudgetSettings {
   double per_second = 10;    ///< and so many more, so that who calls seldom may retry, too
 };
 
-struct RetrySettings {
+struct CallRetrySettings {
   unsigned attempts = 1;     ///< in all, the first one included
   std::chrono::milliseconds backoff{100};   ///< before the second; doubles, with jitter
   std::chrono::milliseconds max_backoff{2000};
@@ -41,7 +41,7 @@ struct LimitSettings {
 };
 
 struct ResilienceSettings {
-  RetrySettings retry = {};
+  CallRetrySettings retry = {};
   CircuitSettings circuit = {};
   LimitSettings limit = {};
 

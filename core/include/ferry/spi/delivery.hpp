@@ -54,6 +54,13 @@ class Delivery {
   /// Tells the broker what became of the message. Called exactly once by core, or by a handler that takes over.
   virtual void settle(Settlement outcome) { static_cast<void>(outcome); }
 
+  /// How often it was delivered, this time included, as far as the broker counts.
+  virtual std::uint32_t deliveries() const noexcept { return 1; }
+  /// How often its handler was called, this time included: here, and as far as the broker counts, elsewhere.
+  std::uint32_t attempt() const noexcept { return deliveries() + retries_.load(std::memory_order_relaxed); }
+  /// Core's: it is handled again, without having been settled.
+  void tried_again() noexcept { retries_.fetch_add(1, std::memory_order_relaxed); }
+
   /// Whether a request, too, can be settled `requeue`, before anything was replied.
   virtual bool can_be_requeued() const noexcept { return false; }
 
@@ -99,6 +106,7 @@ class Delivery {
   const Serializer* serializer_;
   std::atomic<std::uint32_t> references_{0};
   std::atomic<bool> abandoned_{false};
+  std::atomic<std::uint32_t> retries_{0};
   std::function<void()> abandoned_hook_;
 };
 

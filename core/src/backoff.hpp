@@ -1,5 +1,4 @@
 #pragma once
-// How long to wait before something is tried again.
 
 #include <algorithm>
 #include <chrono>
@@ -7,12 +6,12 @@
 
 namespace ferry::detail {
 
-/// Doubling with each failure in a row, from `first` up to `longest`, with "equal jitter": half of it fixed, half random, so
-/// that a fleet does not come back in step. `random`: 64 random bits a call.
+/// Doubling from `first` to `longest`, with "equal jitter": half of it fixed, half random, so that a fleet does not come back in
+/// step. `failures`: so far, 1 or more. `random`: 64 random bits a call.
 template <class Random>
 std::chrono::milliseconds backoff(std::chrono::milliseconds first, std::chrono::milliseconds longest, std::int64_t failures,
                                   Random&& random) {
-  const auto doublings = std::min<std::int64_t>(failures - 1, 20);
+  const auto doublings = std::clamp<std::int64_t>(failures - 1, 0, 20);
   const std::int64_t full = std::min(first.count() << doublings, longest.count());
   const std::int64_t fixed = full / 2;
   const auto more = random() % static_cast<std::uint64_t>(full - fixed + 1);   // its bias is nothing against 64 bits
