@@ -185,6 +185,21 @@ class FakeTransport final : public spi::Transport {
   Peer& peer_;
 };
 
+/// A message whose handler makes calls.
+class Handled final : public spi::Delivery {
+ public:
+  Handled(const spi::Loop& loop, const spi::Serializer& serializer, std::optional<std::chrono::steady_clock::time_point> deadline)
+      : spi::Delivery(loop, serializer) {
+    view_.has_id = true;
+    view_.id = "\"its id\"";
+    deadline_ = deadline;
+  }
+  void reply(spi::ReplyKind, std::string&) override {}
+
+ private:
+  void dispose() noexcept override { delete this; }
+};
+
 struct World {
   explicit World(json settings) {
     settings["transport"] = "fake";
@@ -527,6 +542,40 @@ TEST_CASE("client limit: thousands that fail at once, one after the other") {
   world.peer.answer(client, world.peer.seen.get().front().id);
   REQUIRE(world.outcomes.reach(5001));
   CHECK(world.outcomes.succeeded() == 1);
+}
+
+TEST_CASE("client resilience: a call made within a handler has its deadline and its correlation id") {
+  World world(retry(3, {{"idempotent", "*"}}));
+  const Client client = world.client();
+  const std::string route = "outer";
+  const auto now = std::chrono::steady_clock::now();
+  const auto within = [&](std::optional<std::chrono::steady_clock::time_point> deadline, SendOptions options = {}) {
+    const Context context(spi::DeliveryPtr(new Handled(client.loop(), world.app->plugins().serializer("json"), deadline)), "fake",
+                          "s", route);
+    return options.within(context), options;
+  };
+  CHECK(client.send<int>("a", 1, within(now + 10s)).get() == 1);
+  CHECK(client.send<int>("a", 1, within(now + 10s, SendOptions().timeout(5s).header("correlation-id", "own"))).get() == 1);
+  CHECK(client.send<int>("a", 1, within(std::nullopt, SendOptions().timeout(20s))).get() == 1);
+  CHECK(client.emit("a", 1, within(now + 1s)).get() == Emitted::accepted);
+  auto seen = world.peer.seen.get();
+  REQUIRE(seen.size() == 4);
+  CHECK(seen[0].deadline == now + 10s);
+  CHECK(seen[0].headers.get("correlation-id") == "its id");
+  CHECK(seen[1].deadline < now + 9s);
+  CHECK(seen[1].headers.get("correlation-id") == "own");
+  CHECK(seen[2].deadline > now + 15s);
+  CHECK(seen[2].headers.get("correlation-id") == "its id");
+  CHECK(seen[3].deadline == now + 1s);
+  const Failure over = failure_of(client.send<int>("a", 1, within(now)));
+  CHECK(over.code == errc::timed_out);
+  CHECK(over.fate == Fate::not_sent);
+  CHECK(world.count() == 4);   // not even a retry
+  world.peer.will({}, Kind::silence);
+  const Failure late = failure_of(client.send<int>("a", 1, within(std::chrono::steady_clock::now() + 20ms)));
+  CHECK(late.code == errc::timed_out);
+  CHECK(late.fate == Fate::unknown);
+  CHECK_THAT(late.detail, Catch::Contains("deadline of what it is a part of"));
 }
 
 TEST_CASE("client resilience: what makes no sense is refused at start-up") {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "backoff.hpp"
+#include "../backoff.hpp"
 #include "ferry/detail/resilience_settings.hpp"
 #include "ferry/error.hpp"
 
