@@ -1,4 +1,4 @@
-// Every spelling of README.md, compiled and run. tests/unit/readme_lines.cmake holds the two together.
+// Every spelling of README.md and docs/resilience.md, compiled and run. tests/unit/readme_lines.cmake holds the two together.
 
 #include <array>
 #include <chrono>
@@ -46,6 +46,11 @@ double blocking(ferry::Client math) {
   return math.send<double>({{"cmd", "sum"}}, std::array{1, 2, 3}).get(2s);   // for code without coroutines
 }
 
+ferry::task<int> stock_of(ferry::Client orders, std::string item, ferry::Context& ctx) {
+  auto call = orders.send<int>("stock.get", item, ferry::SendOptions().within(ctx).idempotent().attempts(5));
+  co_return co_await ferry::with_fallback(std::move(call), 0);   // nobody answers: none in stock
+}
+
 struct Counter {
   int add(int n) { return total += n; }
   ferry::task<int> later(int n) const { co_return total + n; }
@@ -53,6 +58,28 @@ struct Counter {
 };
 
 }  // namespace
+
+TEST_CASE("docs: a page on services that fail does what it says") {
+  const char* const config = R"({
+    "services": { "shop": { "transport": "memory", "options": { "name": "docs shop" } } },
+    "clients": {
+      "SHOP": { "transport": "memory", "options": { "name": "docs shop" } },
+      "ORDERS": {
+        "transport": "memory", "options": { "name": "docs orders" },
+        "timeout": "300ms",
+        "retry": { "attempts": 3, "attemptTimeout": "100ms", "idempotent": ["orders.get", "stock.*"] },
+        "circuit": { "failureRatio": 0.5, "minimumCalls": 20, "openFor": "5s" },
+        "limit": { "concurrent": 100, "queue": 1000 }
+      }
+    }
+  })";
+  ferry::Application app(ferry::Config::from_text(config, "orders.json"));
+  app.on_message("stock", [&app](std::string item, ferry::Context& ctx) { return stock_of(app.client("ORDERS"), item, ctx); });
+  app.start();
+  CHECK(app.client("SHOP").send<int>("stock", "apples").get() == 0);   // nobody has the orders
+  CHECK(app.client("ORDERS").counters().retries > 0);
+  CHECK(app.stop());
+}
 
 TEST_CASE("README: its code does what it says") {
   const char* const config = R"({
