@@ -65,12 +65,17 @@ task<SagaRun> start_saga(Core core, spi::Loop& loop, std::string name, SagaRecor
 }
 
 task<SagaOutcome> run_saga(task<SagaRun> starting) {
-  const SagaRun run = co_await std::move(starting);
+  std::optional<SagaRun> run;
   try {
-    auto outcome = run.outcome();
+    run = co_await std::move(starting);
+    auto outcome = run->outcome();
     co_return co_await std::move(outcome);
+  } catch (const std::system_error& error) {   // cancelled while it was begun
+    if (run) run->cancel();
+    if (error.code() != asio::error::operation_aborted) throw;
+    throw CancelledError(errc::cancelled, run ? "saga " + run->id() + " was cancelled" : "the saga was cancelled before it began");
   } catch (...) {
-    run.cancel();   // of one that has ended, without effect
+    if (run) run->cancel();   // of one that has ended, without effect
     throw;
   }
 }
