@@ -11,22 +11,17 @@ namespace {
 // A class and no lambda: what a coroutine uses lives in here, and this lives as long as the saga.
 class SendAction {
  public:
-  SendAction(Client client, Pattern pattern, SagaStep::Payload payload, std::string result, SendOptions options)
+  SendAction(Client client, Pattern pattern, SagaStep::Payload payload, SendOptions options)
       : client_(std::move(client)),
         pattern_(std::move(pattern)),
         payload_(std::move(payload)),
-        result_(std::move(result)),
         options_(std::move(options)) {}
 
   task<void> operator()(SagaContext& saga) const {
     const nlohmann::json payload = payload_of(saga);
     SendOptions options = options_;
     options.header("idempotency-key", saga.idempotency_key());
-    if (result_.empty()) {
-      co_await client_.send<void>(pattern_, payload, options);
-    } else {
-      saga.state[result_] = co_await client_.send<nlohmann::json>(pattern_, payload, options);
-    }
+    saga.reply = co_await client_.send<nlohmann::json>(pattern_, payload, options);   // null from a handler without a value
   }
 
  private:
@@ -42,7 +37,6 @@ class SendAction {
   Client client_;
   Pattern pattern_;
   SagaStep::Payload payload_;
-  std::string result_;
   SendOptions options_;
 };
 
@@ -68,8 +62,8 @@ void check_step(const std::string& saga, const SagaStep& step) {
 }  // namespace
 
 SagaAction saga_send(Client client, Pattern pattern, std::function<nlohmann::json(const nlohmann::json&)> payload,
-                     std::string result, SendOptions options) {
-  return SendAction(std::move(client), std::move(pattern), std::move(payload), std::move(result), std::move(options));
+                     SendOptions options) {
+  return SendAction(std::move(client), std::move(pattern), std::move(payload), std::move(options));
 }
 
 void check_saga(const Saga& saga) {

@@ -19,7 +19,12 @@ constexpr std::chrono::hours far_away{24 * 365};     // as a deadline: what a cl
 // Owns all that the action uses, for an action may outlive an interrupted run.
 task<void> call_action(std::shared_ptr<const Saga> saga, SagaMachine::Next next, std::shared_ptr<SagaContext> context) {
   const SagaStep& step = saga->steps()[next.step];
-  co_await (next.kind == SagaMachine::Next::Kind::act ? step.action() : step.compensation())(*context);
+  if (next.kind == SagaMachine::Next::Kind::undo) {
+    co_await step.compensation()(*context);
+  } else {
+    co_await step.action()(*context);
+    if (!step.result().empty()) context->state[step.result()] = std::move(context->reply);
+  }
 }
 
 }  // namespace
@@ -146,8 +151,8 @@ task<void> SagaRunState::step() {
   if (machine_.stopping()) {
     machine_.give_up();
   } else {
-    tell(SagaEvent::Kind::attempt, name, nullptr, next.attempt);
     const bool undo = next.kind == SagaMachine::Next::Kind::undo;
+    tell(undo ? SagaEvent::Kind::undo_attempt : SagaEvent::Kind::attempt, name, nullptr, next.attempt);
     auto context = std::make_shared<SagaContext>(SagaContext{machine_.record().state, id_, name, next.attempt, undo});
     const std::optional<Failure> failure = co_await perform(next, context);
     if (!failure) {

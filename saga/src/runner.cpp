@@ -53,6 +53,10 @@ SagaRun launch(const Core& core, std::shared_ptr<const Saga> saga, SagaMachine m
 
 task<SagaRun> start_saga(Core core, spi::Loop& loop, std::string name, SagaRecord record) {
   auto saga = core->definition(name, 0);
+  if (!record.state.is_object()) {
+    throw SerializationError(errc::bad_payload, "saga " + name + ": its state has to be a JSON object, not " +
+                             record.state.type_name(), Fate::not_sent);
+  }
   Place place(*core, true);
   record.saga = saga->name();
   record.version = saga->version();
@@ -173,6 +177,7 @@ void SagaRunner::add(Saga saga) { core_->add(std::move(saga)); }
 void SagaRunner::on_event(SagaObserver observer) { core_->observe(std::move(observer)); }
 
 Call<SagaRun> SagaRunner::start(std::string_view saga, nlohmann::json state, SagaOptions options) {
+  if (state.is_null()) state = nlohmann::json::object();
   SagaRecord record{.id = options.id_.empty() ? random_id() : std::move(options.id_), .state = std::move(state)};
   if (options.deadline_) record.deadline = std::chrono::system_clock::now() + *options.deadline_;
   spi::Loop& loop = runtime_->next_loop();

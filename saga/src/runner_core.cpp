@@ -8,8 +8,8 @@
 namespace ferry {
 
 std::string_view to_string(SagaEvent::Kind kind) noexcept {
-  constexpr std::array<std::string_view, 9> names{"begun",       "recovered", "attempt",  "attempt failed", "step done",
-                                                  "step undone", "turned back", "finished", "interrupted"};
+  constexpr std::array<std::string_view, 10> names{"begun",     "recovered",   "attempt",     "undo attempt", "attempt failed",
+                                                   "step done", "step undone", "turned back", "finished",     "interrupted"};
   return names[static_cast<std::size_t>(kind)];
 }
 

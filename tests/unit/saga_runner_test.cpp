@@ -242,6 +242,7 @@ TEST_CASE("saga: what cannot be begun is refused") {
   runner.add(three_steps(diary, diary.waits("c")));
   CHECK(code_of([&] { runner.add(three_steps(diary, diary.does("c"))); }) == saga_errc::bad_definition);
   CHECK(code_of([&] { runner.run("tset", json::object()).get(); }) == saga_errc::unknown_definition);
+  CHECK(code_of([&] { runner.run("test", json(7)).get(); }) == errc::bad_payload);
   const SagaRun run = runner.start("test", json::object(), SagaOptions().id("x")).get();
   CHECK(code_of([&] { runner.run("test", json::object()).get(); }) == errc::overloaded);
   run.cancel();
@@ -289,7 +290,7 @@ TEST_CASE("saga: sends with one idempotency key, and undoes with another") {
   Saga saga("test");
   SagaRetry patient = soon;
   patient.which = [](const Failure& failure) { return failure.code == errc::rejected; };
-  saga.step("payment").send(client, "charge", all).compensate(client, "refund", all).retry(patient);
+  saga.step("payment").send(client, "charge", all).into("paid").compensate(client, "refund", all).retry(patient);
   saga.step("shipment").send(client, "ship", all).compensate(client, "unship", all);
   runner.add(std::move(saga));
   Saga wrong("wrong");
@@ -300,7 +301,7 @@ TEST_CASE("saga: sends with one idempotency key, and undoes with another") {
   CHECK(outcome.status == SagaStatus::compensated);
   CHECK(outcome.cause->step == "shipment");
   CHECK(outcome.cause->failure.detail == "no such street");
-  CHECK(outcome.state == json{{"total", 3}, {"payment", {{"receipt", 30}}}});
+  CHECK(outcome.state == json{{"total", 3}, {"paid", {{"receipt", 30}}}});
   CHECK(keys.get() == Lines{"charge x/payment", "charge x/payment", "refund x/payment/undo"});
 
   const SagaOutcome unsent = runner.run("wrong", json{{"total", 3}}).get();

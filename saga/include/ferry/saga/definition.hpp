@@ -23,6 +23,7 @@ struct SagaContext {
   std::string step;
   int attempt = 1;
   bool compensating = false;
+  nlohmann::json reply = {};   ///< of `saga_send`; see `SagaStep::into`
 
   /// The same at every attempt, after a crash too: `ID/STEP`, of a compensation `ID/STEP/undo`.
   std::string idempotency_key() const { return id + '/' + step + (compensating ? "/undo" : ""); }
@@ -40,10 +41,9 @@ struct SagaRetry {
   std::function<bool(const Failure&)> which = {};
 };
 
-/// A request as an action: to `pattern`, with `payload(state)` and the header `idempotency-key`. The reply becomes
-/// `state[result]`; without `result` it is ignored.
+/// A request as an action: to `pattern`, with `payload(state)` and the header `idempotency-key`.
 SagaAction saga_send(Client client, Pattern pattern, std::function<nlohmann::json(const nlohmann::json& state)> payload,
-                     std::string result = {}, SendOptions options = {});
+                     SendOptions options = {});
 
 /// One step of a saga. Its functions return it, to be called one after another.
 ///
@@ -58,13 +58,15 @@ class SagaStep {
 
   SagaStep& action(SagaAction action) { return action_ = std::move(action), *this; }
   SagaStep& compensation(SagaAction action) { return compensation_ = std::move(action), *this; }
-  /// `saga_send` as the action: its reply becomes `state[name]`.
+  /// `saga_send` as the action.
   SagaStep& send(Client client, Pattern pattern, Payload payload, SendOptions options = {}) {
-    return action(saga_send(std::move(client), std::move(pattern), std::move(payload), name_, std::move(options)));
+    return action(saga_send(std::move(client), std::move(pattern), std::move(payload), std::move(options)));
   }
-  /// `saga_send` as the compensation: its reply is ignored.
+  /// Keeps the reply of `send` as `state[key]`. Without it the reply is ignored.
+  SagaStep& into(std::string key) { return result_ = std::move(key), *this; }
+  /// `saga_send` as the compensation.
   SagaStep& compensate(Client client, Pattern pattern, Payload payload, SendOptions options = {}) {
-    return compensation(saga_send(std::move(client), std::move(pattern), std::move(payload), {}, std::move(options)));
+    return compensation(saga_send(std::move(client), std::move(pattern), std::move(payload), std::move(options)));
   }
   /// Instead of a compensation: a step that changes nothing, or that the compensation of an earlier one undoes.
   SagaStep& nothing_to_undo() { return nothing_to_undo_ = true, *this; }
@@ -79,6 +81,7 @@ class SagaStep {
   const std::string& name() const noexcept { return name_; }
   const SagaAction& action() const noexcept { return action_; }
   const SagaAction& compensation() const noexcept { return compensation_; }
+  const std::string& result() const noexcept { return result_; }
   bool has_nothing_to_undo() const noexcept { return nothing_to_undo_; }
   bool is_idempotent() const noexcept { return idempotent_; }
   const SagaRetry& retry() const noexcept { return retry_; }
@@ -86,6 +89,7 @@ class SagaStep {
 
  private:
   std::string name_;
+  std::string result_;
   SagaAction action_;
   SagaAction compensation_;
   SagaRetry retry_;

@@ -37,12 +37,13 @@ struct SagaOutcome {
   bool completed() const noexcept { return status == SagaStatus::completed; }
 };
 
-/// One thing that happened to a saga. What it tells is in the log already, except `attempt` and `attempt_failed`.
+/// One thing that happened to a saga. What it tells is in the log already, except attempts.
 struct SagaEvent {
   enum class Kind : std::uint8_t {
     begun,
     recovered,       ///< taken up again from the log
-    attempt,         ///< a step's action, or its compensation, begins
+    attempt,         ///< a step's action begins
+    undo_attempt,    ///< a step's compensation begins
     attempt_failed,  ///< and will be tried again after `retry_in`
     step_done,
     step_undone,
@@ -126,9 +127,10 @@ class SagaRunner {
   /// Sees every event of every saga. Without one, a saga that is stuck is logged as an error all the same.
   void on_event(SagaObserver observer);
 
-  /// Begins the newest version of the saga that was added. Cold, as `Client::send`.
+  /// Begins the newest version of the saga that was added. `state`: a JSON object. Cold, as `Client::send`.
   /// Completes: when it is in the log.
-  /// Errors:    `SagaError` (unknown_definition, duplicate_id, interrupted), `SagaStoreError`, `OverloadedError`.
+  /// Errors:    `SagaError` (unknown_definition, duplicate_id, interrupted), `SagaStoreError`, `OverloadedError`,
+  ///            `SerializationError` for a state of another type.
   Call<SagaRun> start(std::string_view saga, nlohmann::json state, SagaOptions options = {});
   /// `start`, then `outcome`. Cancel: the saga turns back, and the wait ends at once with `CancelledError`.
   Call<SagaOutcome> run(std::string_view saga, nlohmann::json state, SagaOptions options = {});
