@@ -139,6 +139,7 @@ TEST_CASE("orders: a gateway that is slow, and not dead, keeps its orders to its
   set_log_level(LogLevel::off);
   Shop shop("tcp");
   shop.place_and_hold("o-1", 3);
+  shop.program_line("gateway", "o-1: attempt inventory");   // stopped while it writes it would have the log locked
   shop.signal("gateway", SIGSTOP);
   set("GATEWAY_PORT", std::to_string(free_port()));
   {
