@@ -97,6 +97,8 @@ void SagaRunnerCore::tell(const SagaEvent& event) const noexcept {
     if (observer_) observer_(event);
   } catch (const std::exception& error) {
     log(LogLevel::error, "saga " + event.saga, std::string("the observer threw: ") + error.what());
+  } catch (...) {
+    log(LogLevel::error, "saga " + event.saga, "the observer threw what is no std::exception");
   }
 }
 

@@ -123,6 +123,28 @@ TEST_CASE("saga sqlite: of many that recover at once, each saga is one's") {
   CHECK(total == sagas);
 }
 
+TEST_CASE("saga sqlite: of many that open a new file at once, each gets it") {
+  for (int round = 0; round < 5; ++round) {
+    const ScratchDirectory directory;
+    std::vector<std::string> errors(4);
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 0; i < errors.size(); ++i) {
+        threads.emplace_back([&, i] {
+          try {
+            SqliteSagaStore store(directory.path() + "/sagas.db");
+            store.begin(entry(std::to_string(i)));
+          } catch (const std::exception& error) {
+            errors[i] = error.what();
+          }
+        });
+      }
+    }
+    CHECK(errors == std::vector<std::string>(4));
+    CHECK(SqliteSagaStore(directory.path() + "/sagas.db").claim().size() == 4);
+  }
+}
+
 TEST_CASE("saga sqlite: finished sagas go after a while, unfinished and stuck ones never") {
   const ScratchDirectory directory;
   SqliteSagaStore store(directory.path() + "/sagas.db", {.keep_finished = 0h});
@@ -166,6 +188,9 @@ TEST_CASE("saga sqlite: each way the file can fail is told, with its name and wh
   SECTION("no directory") {
     const std::string missing = directory.path() + "/none/sagas.db";
     refusal(saga_errc::store_not_writable, missing, [&] { SqliteSagaStore store(missing); });
+  }
+  SECTION("nowhere to write, not even for root") {
+    refusal(saga_errc::store_not_writable, "/proc/sagas.db", [&] { SqliteSagaStore store("/proc/sagas.db"); });
   }
   SECTION("a directory in its place") {
     refusal(saga_errc::store_not_writable, directory.path(), [&] { SqliteSagaStore store(directory.path()); });
