@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include <asio/co_spawn.hpp>
+
 #include "../support/broker.hpp"
 #include "../support/gate.hpp"
 #include "../support/process.hpp"
@@ -55,7 +57,9 @@ class Shop {
   /// Until it is paid, and not taken from stock.
   void place_and_hold(const std::string& id, int quantity) {
     signal("inventory_service", SIGSTOP);
-    emission_.emplace(customer_->client("GATEWAY").emit("order.place", Order{id, "widget", quantity, 100 * quantity}));
+    const Client gateway = customer_->client("GATEWAY");
+    auto placing = gateway.send<json>("order.place", Order{id, "widget", quantity, 100 * quantity});
+    asio::co_spawn(gateway.loop().executor(), std::move(placing), [](std::exception_ptr, const json&) {});   // whatever it hears
     program_line("payment_service", "charged " + id);
   }
 
@@ -79,7 +83,6 @@ class Shop {
   std::optional<Broker> broker_;
   std::map<std::string, std::unique_ptr<Process>> programs_;
   std::optional<Application> customer_;
-  std::optional<Emission> emission_;
 };
 
 void check_completed(Shop& shop, const std::string& id) {
