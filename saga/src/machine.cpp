@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/src/backoff.hpp"
 #include "ferry/saga/error.hpp"
 
 namespace ferry::detail {
@@ -149,11 +150,7 @@ std::optional<std::size_t> SagaMachine::step_to_undo() const {
 }
 
 std::chrono::milliseconds SagaMachine::delay(const SagaRetry& retry) {
-  std::int64_t full = retry.backoff.count();
-  const std::int64_t longest = retry.max_backoff.count();
-  for (int i = 1; i < attempt_ && full < longest; ++i) full = full > longest / 2 ? longest : 2 * full;
-  ++attempt_;
-  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>((full + 1) / 2, full)(random_));
+  return backoff(retry.backoff, retry.max_backoff, attempt_++, random_);
 }
 
 }  // namespace ferry::detail
