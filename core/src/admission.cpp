@@ -36,10 +36,11 @@ void Admission::admit(spi::DeliveryPtr delivery) {
     if (!first) return;
     delivery = std::move(*first);
   }
+  const spi::Delivery* own = delivery.get();
   queue_.push_back(std::move(delivery));
   Ready ready = pump();
   lock.unlock();
-  start(std::move(ready));
+  start(std::move(ready), own);
 }
 
 void Admission::stopped(Place& place) {
@@ -110,8 +111,16 @@ Admission::Ready Admission::pump() {
   return ready;
 }
 
-void Admission::start(Ready ready) {
-  for (spi::DeliveryPtr& each : ready) hooks_.start(std::move(each));
+/// Others than `own` by way of their loops: whoever makes room for many must not have all of them on his stack.
+void Admission::start(Ready ready, const spi::Delivery* own) {
+  for (spi::DeliveryPtr& each : ready) {
+    if (each.get() == own) {
+      hooks_.start(std::move(each));
+    } else {
+      const spi::Loop& loop = each->loop();
+      loop.post([this, each = std::move(each)]() mutable { hooks_.start(std::move(each)); });
+    }
+  }
 }
 
 void Admission::arm(Clock::time_point when) {

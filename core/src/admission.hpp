@@ -42,7 +42,7 @@ struct AdmissionSettings {
 class Admission {
  public:
   struct Hooks {
-    std::function<void(spi::DeliveryPtr)> start;   ///< called without a lock, by whoever made room
+    std::function<void(spi::DeliveryPtr)> start;   ///< called without a lock, on the message's loop or where it was admitted
     std::function<void(bool)> hold_back;           ///< the transport
   };
 
@@ -73,7 +73,7 @@ class Admission {
   std::size_t limit() const noexcept;
   void stopped(Place& place);
   Ready pump();
-  void start(Ready ready);
+  void start(Ready ready, const spi::Delivery* own = nullptr);
   void arm(std::chrono::steady_clock::time_point when);
 
   const AdmissionSettings settings_;

@@ -174,6 +174,7 @@ std::optional<RetrySettings> read_retry(const Options& options) {
   if (!options.given("retry")) return retry;
   const Options from = options.object("retry");
   retry.attempts = static_cast<std::uint32_t>(from.integer("attempts"));
+  retry.poison = true;
   retry.backoff = from.duration("backoff");
   retry.max_backoff = from.duration("maxBackoff");
   retry.max_waiting = static_cast<std::size_t>(from.integer("maxWaiting"));

@@ -76,9 +76,10 @@ void Passage::run() {
 
 void Passage::spawn() {
   coroutine_ = true;
+  const asio::any_io_executor where = executor();   // before anybody may cancel it there
   watch();
   const auto self = shared_from_this();
-  asio::co_spawn(executor(), drive(self), asio::bind_cancellation_slot(signal_.slot(), [self](std::exception_ptr) {}));
+  asio::co_spawn(where, drive(self), asio::bind_cancellation_slot(signal_.slot(), [self](std::exception_ptr) {}));
 }
 
 task<void> Passage::drive(std::shared_ptr<Passage> self) {

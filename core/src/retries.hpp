@@ -22,6 +22,7 @@ namespace ferry::detail {
 
 struct RetrySettings {
   std::uint32_t attempts = 1;   ///< in all, those the broker counts included
+  bool poison = false;          ///< give up what the broker has delivered more often than that, unhandled
   std::chrono::milliseconds backoff{100};
   std::chrono::milliseconds max_backoff{10000};
   std::size_t max_waiting = 1000;

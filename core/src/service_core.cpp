@@ -60,7 +60,8 @@ void ServiceCore::on_message(spi::DeliveryPtr delivery) {
   if (entry == nullptr) return unhandled(delivery);
   if (expired(*delivery)) return delivery->settle(spi::Settlement::ack);
   const std::size_t active = active_.fetch_add(1, std::memory_order_acq_rel) + 1;
-  if (retries_ && delivery->deliveries() > settings_.retry->attempts) {
+  const bool poison = retries_ && settings_.retry->poison && delivery->deliveries() > settings_.retry->attempts;
+  if (poison && !delivery->expects_reply()) {
     retries_->cause(*delivery, "delivered " + std::to_string(delivery->deliveries()) + " times, and never seen to the end");
     return give_up(delivery);
   }
