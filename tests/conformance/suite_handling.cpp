@@ -28,7 +28,7 @@ class Room {
   std::atomic<int> most_{0};
 };
 
-task<void> moment(std::chrono::milliseconds time = 1ms) {
+task<void> moment(std::chrono::milliseconds time) {
   asio::steady_timer timer(co_await asio::this_coro::executor, time);
   co_await timer.async_wait(asio::use_awaitable);
 }
@@ -44,7 +44,7 @@ TEST_CASE("a service handles no more at once than maxConcurrency, and loses none
   world.serve([&](Application& app) {
     app.on_message("work", [&](int n) -> task<int> {
       room.enter();
-      co_await moment();
+      co_await moment(2ms);
       room.leave();
       co_return n;
     });
@@ -93,7 +93,7 @@ TEST_CASE("messages of one key are handled one after another in their order, tho
       rooms[static_cast<std::size_t>(user)].enter();
       all.enter();
       seen.change([&](auto& value) { value[user].push_back(order.at("n")); });
-      co_await moment();
+      co_await moment(5ms);
       all.leave();
       rooms[static_cast<std::size_t>(user)].leave();
       ended.add();
