@@ -32,7 +32,7 @@ std::uint64_t number_of(const Properties& properties, std::string_view header) {
 }  // namespace
 
 std::uint32_t RmqDelivery::deliveries() const noexcept {
-  const Properties& properties = content_.properties;
+  const rmq::Properties& properties = content_.properties;
   return static_cast<std::uint32_t>(number_of(properties, deliveries_header) + number_of(properties, "x-delivery-count") + 1);
 }
 
