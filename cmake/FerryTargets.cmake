@@ -5,6 +5,7 @@
 #   ferry_add_transport_part(<part> SOURCES ... [LINK ...] [PACKAGES ...])   for `ferry_add_transport(... PARTS <part> ...)`
 #   ferry_skip_plugin(<transport|serializer> <name> <reason>)
 #   ferry_link_static_plugins(<target> [PLUGINS ...]) see FerryStaticPlugins.cmake
+#   ferry_add_library(<name> HEADERS ... SOURCES ... [LINK core saga ...] [PRIVATE ...] [PACKAGES SQLite3 ...])
 #   ferry_add_program(<target> SOURCES ... [LINK ...] [OUTPUT_NAME ...] [PLUGINS ...] [INSTALL])
 #   ferry_add_test(<name> SOURCES ... LABEL unit [LINK ...] [PLUGINS ...] [PREFIX ...] [ARGS ...] [TIMEOUT 60]
 #                  [PROPERTIES ...] [NO_DISCOVER] [NO_MAIN])
@@ -208,6 +209,41 @@ function(ferry_find_plugin_dependencies plugin reason_variable packages pkg_conf
   set_property(GLOBAL PROPERTY FERRY_${plugin}_FIND "${code}")
 endfunction()
 
+# --- libraries beside core ------------------------------------------------------------------------------------------
+
+# Makes ferry_<name> (alias ferry::<name>), a component of the package: shared as core is, or static with it. HEADERS are below
+# include/. LINK: libraries of ferry's own, without "ferry::". PACKAGES: what PRIVATE comes from.
+function(ferry_add_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;SOURCES;LINK;PRIVATE;PACKAGES")
+  if(NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "ferry_add_library(${name}): needs SOURCES; unexpected: ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  set(target ferry_${name})
+  if(FERRY_STATIC_PLUGINS)
+    add_library(${target} STATIC ${arg_SOURCES})
+  else()
+    add_library(${target} SHARED ${arg_SOURCES})
+  endif()
+  add_library(ferry::${name} ALIAS ${target})
+  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS include FILES ${arg_HEADERS})
+  list(TRANSFORM arg_LINK PREPEND ferry::)
+  target_link_libraries(${target} PUBLIC ferry::core ${arg_LINK} PRIVATE ${arg_PRIVATE})
+  ferry_own_code(${target})
+  target_precompile_headers(${target} PRIVATE <asio.hpp> <nlohmann/json.hpp>)
+  set_target_properties(${target} PROPERTIES
+    EXPORT_NAME ${name}
+    VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+    POSITION_INDEPENDENT_CODE ON
+    LIBRARY_OUTPUT_DIRECTORY "${FERRY_LIBRARY_DIR}"
+    INSTALL_RPATH "$ORIGIN"
+    VERIFY_INTERFACE_HEADER_SETS ON)
+  set_property(GLOBAL APPEND PROPERTY FERRY_LIBRARIES ${name})
+  if(FERRY_INSTALL)
+    ferry_install_library(${name} "${arg_LINK}" "${arg_PACKAGES}")
+  endif()
+endfunction()
+
 # --- precompiled headers --------------------------------------------------------------------------------------------
 # One PCH for all plugins and one for all tests: same flags, so that GCC takes it.
 
@@ -374,6 +410,28 @@ function(ferry_install_plugin plugin)
   install(FILES "${file}" DESTINATION "${FERRY_INSTALL_CMAKE_DIR}")
 endfunction()
 
+# As a plugin, but with headers, beside core, and after the libraries that it links.
+function(ferry_install_library name link packages)
+  install(TARGETS ferry_${name} EXPORT ferry-${name}-targets
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+  install(EXPORT ferry-${name}-targets NAMESPACE ferry:: DESTINATION "${FERRY_INSTALL_CMAKE_DIR}")
+  set(code "set(_ferry_is_plugin FALSE)\n")
+  foreach(other IN LISTS link)
+    string(REPLACE "ferry::" "" other "${other}")
+    string(APPEND code "include(\"\${CMAKE_CURRENT_LIST_DIR}/ferry-${other}-targets.cmake\")\n")
+  endforeach()
+  if(FERRY_STATIC_PLUGINS)
+    foreach(package IN LISTS packages)
+      string(APPEND code "find_dependency(${package})\n")
+    endforeach()
+  endif()
+  set(file "${PROJECT_BINARY_DIR}/package/ferry-${name}-dependencies.cmake")
+  file(CONFIGURE OUTPUT "${file}" CONTENT "${code}" @ONLY)
+  install(FILES "${file}" DESTINATION "${FERRY_INSTALL_CMAKE_DIR}")
+endfunction()
+
 function(ferry_install_package)
   install(TARGETS ferry_core EXPORT ferry-core-targets
     LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
@@ -414,6 +472,9 @@ function(ferry_print_summary)
     message(STATUS "  ${kind}s: ${names}")
   endforeach()
   message(STATUS "  plugins: ${linkage}")
+  get_property(libraries GLOBAL PROPERTY FERRY_LIBRARIES)
+  list(JOIN libraries " " libraries)
+  message(STATUS "  libraries beside core: ${libraries}")
   foreach(entry IN LISTS skipped)
     string(REGEX REPLACE "^([^=]*)=(.*)$" "  left out: \\1 (\\2)" line "${entry}")
     message(STATUS "${line}")

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ferry/error.hpp"
+#include "resilience/client_options.hpp"
 
 namespace ferry::detail {
 namespace {
@@ -99,6 +100,12 @@ constexpr Option client_options[] = {
      "only for a broker that was connected before"},
     {"reconnect", OptionKind::object, "", "how the client comes back after a loss", no_min, no_max, "", reconnect_options},
     {"extensions", OptionKind::boolean, "true", "use what only ferry peers understand (cancel, deadlines), with those"},
+    {"retry", OptionKind::object, "", "calls that failed are tried again, within their deadline; unless given: never", no_min,
+     no_max, "", call_retry_options},
+    {"circuit", OptionKind::object, "", "requests are refused while most of them fail; unless given: never", no_min, no_max, "",
+     circuit_options},
+    {"limit", OptionKind::object, "", "requests wait while too many are under way; unless given: maxInFlight alone", no_min,
+     no_max, "", limit_options},
 };
 
 Options read_table(const Config& config, spi::OptionTable table, const nlohmann::json& value, std::string pointer) {
@@ -209,6 +216,7 @@ ClientConfig read_client(const std::string& name, const Options& options, const 
   settings.emit_timeout = options.duration("emitTimeout");
   settings.max_in_flight = static_cast<std::size_t>(options.integer("maxInFlight"));
   settings.stream_buffer = static_cast<std::size_t>(options.integer("streamBuffer"));
+  settings.resilience = read_resilience(options, settings);
   if (options.given("offlineQueue")) settings.offline_queue = options.boolean("offlineQueue");
   client.extensions = options.boolean("extensions");
   nlohmann::json transport_options = options.any("options");

@@ -6,6 +6,7 @@
 
 #include <asio/co_spawn.hpp>
 
+#include "delivery_contract.hpp"
 #include "ferry/error.hpp"
 #include "ferry/log.hpp"
 #include "latch.hpp"
@@ -55,6 +56,7 @@ std::shared_ptr<Scope> ApplicationImpl::scope_of(const std::string& service) {
 void ApplicationImpl::add_handlers(ServiceCore& service, const ServiceConfig& from) {
   const std::string& name = from.settings.name;
   const std::shared_ptr<Scope> scope = scope_of(name);
+  const std::vector<Grant> grants = grants_of(from);
   for (const ScopedRegistration& each : registrations) {
     const std::string only = service_of(*each.scope);
     if (!only.empty() && only != name) continue;
@@ -70,6 +72,11 @@ void ApplicationImpl::add_handlers(ServiceCore& service, const ServiceConfig& fr
     }
     if (handler.reads_stream && !from.settings.promises.request_streams) {
       refuse("reads a stream of requests, which the transport " + transport + " does not carry with these options");
+    }
+    for (const Grant& grant : grants) {
+      if (each.options.needs().includes(grant.need) && !grant.granted) {
+        refuse("needs " + std::string(grant.name) + ", which it does not have here: " + grant.why);
+      }
     }
     Registration registration = each.registration;
     registration.handler = behind(stages_of(each, *scope), registration.handler);

@@ -1,8 +1,23 @@
 #include "ferry/client.hpp"
 
+#include <stdexcept>
 #include <utility>
 
+#include "ferry/context.hpp"
+#include "ferry/fallback.hpp"
+
 namespace ferry {
+
+void SendOptions::set_attempts(unsigned most) {
+  if (most < 1 || most > 100) throw std::invalid_argument("SendOptions::attempts: 1 to 100");
+  attempts_ = static_cast<std::uint8_t>(most);
+}
+
+void SendOptions::set_within(const Context& context) {
+  if (const auto deadline = context.deadline()) not_after_ = *deadline;
+  correlation_id_ = context.correlation_id();
+}
+
 namespace detail {
 
 void refuse_to_block_on_a_loop() {
@@ -10,6 +25,8 @@ void refuse_to_block_on_a_loop() {
     throw std::logic_error("ferry: get() would block one of ferry's own threads; co_await the call there");
   }
 }
+
+bool is_without_answer(const std::error_code& code) noexcept { return is_retryable(code) || code == errc::no_handler; }
 
 struct Event::Deliver {
   OperationPtr event;
@@ -111,7 +128,7 @@ Emission Client::start_event(detail::Message&& message) const {
   if (message.fault) return Call<Emitted>(detail::not_encoded(message.fault), core_->loop());
   auto* event = new detail::Event(std::move(message), core_);
   detail::OperationPtr keep(event);
-  event->deadline = detail::deadline_in(event->message.timeout);
+  event->deadline = detail::deadline_of(event->message);
   core_->start(keep);
   return Call<Emitted>(detail::Event::outcome(std::move(keep)), core_->loop());
 }

@@ -14,6 +14,7 @@
 #include "in_flight.hpp"
 #include "reconnect.hpp"
 #include "request_id.hpp"
+#include "resilience/client_policies.hpp"
 
 namespace ferry::detail {
 namespace {
@@ -30,6 +31,15 @@ std::uint64_t random_number() {
 std::string subject(const ClientSettings& settings, const Operation& op) {
   if (op.kind == Operation::Kind::connect) return "client " + settings.name + ": ";
   return "client " + settings.name + ", pattern " + op.message.pattern.route() + ": ";
+}
+
+constexpr std::string_view refused_by_circuit = "the circuit is open, for too many calls have failed";
+
+/// By which it should have ended, or its attempt.
+std::string limit_text(const Operation& op, Clock::time_point now, std::chrono::milliseconds attempt_timeout) {
+  if (now < op.deadline) return " within " + std::to_string(attempt_timeout.count()) + " ms";
+  if (op.deadline == op.message.not_after) return " before the deadline of what it is a part of";
+  return " within " + std::to_string(op.message.timeout.count()) + " ms";
 }
 
 /// A value of a remote error as the `Failure` that `send` ends with.
@@ -58,12 +68,14 @@ struct ClientCore::State {
   InFlight table;
   Reconnect reconnect;
   RequestIds ids;
+  std::unique_ptr<ClientPolicies> policies;   // null: nothing is retried, counted or limited
   std::deque<std::uint64_t> waiting;   // keys of what waits for a connection, in order
   // What lives on the loop is gone once the client is closed: a handle may outlive the application and its loops.
   std::optional<asio::steady_timer> deadline_timer;
   std::optional<asio::steady_timer> reconnect_timer;
   Clock::time_point armed_until = Clock::time_point::max();
   std::size_t readers_held = 0;
+  bool admission_posted = false;
   bool closing = false;
 
   std::mutex mutex;
@@ -71,6 +83,7 @@ struct ClientCore::State {
   bool wake_up_posted = false;
   std::vector<StatusHandler> status_handlers;
   std::vector<ErrorHandler> error_handlers;
+  std::vector<CircuitHandler> circuit_handlers;
 };
 
 ClientCore::ClientCore(ClientSettings settings, const spi::Transport& transport, spi::Loop& loop,
@@ -79,7 +92,11 @@ ClientCore::ClientCore(ClientSettings settings, const spi::Transport& transport,
       transport_(transport),
       loop_(loop),
       serializer_(serializer),
-      state_(std::make_unique<State>(settings_, loop.executor(), random_number())) {}
+      state_(std::make_unique<State>(settings_, loop.executor(), random_number())) {
+  if (settings_.resilience.any()) {
+    state_->policies = std::make_unique<ClientPolicies>(settings_, counters_, random_number());
+  }
+}
 
 ClientCore::~ClientCore() = default;
 
@@ -145,6 +162,18 @@ void ClientCore::admit(OperationPtr operation, bool inside_call) {
   operation.release_to_table();
   in_flight_.store(s.table.size(), std::memory_order_relaxed);
   arm_deadline();
+  if (op.message.not_after != Clock::time_point::max() && op.message.not_after <= Clock::now()) {
+    return fail(op, errc::timed_out, "the deadline of what it is a part of had passed", Fate::not_sent, inside_call);
+  }
+  if (op.message.attempts > 1 && !s.policies) {
+    s.policies = std::make_unique<ClientPolicies>(settings_, counters_, random_number());
+  }
+  if (s.policies && op.kind != Operation::Kind::connect) return enter(op, inside_call);
+  dispatch(op, inside_call);
+}
+
+void ClientCore::dispatch(Operation& op, bool inside_call) {
+  State& s = *state_;
   if (s.reconnect.state() == Reconnect::State::connected) {
     if (op.kind == Operation::Kind::connect) return finish(op, nullptr, inside_call);
     return transmit(op, inside_call);
@@ -161,7 +190,7 @@ void ClientCore::transmit(Operation& op, bool inside_call) {
   spi::OutgoingMessage message;
   message.pattern = &op.message.pattern;
   message.has_payload = op.message.has_payload;
-  message.payload = &op.message.payload;
+  message.payload = state_->policies ? state_->policies->payload_of(op) : &op.message.payload;
   message.headers = &op.message.headers;
   if (!op.message.record.is_null()) {
     if (!settings_.promises.record_options) {
@@ -171,6 +200,13 @@ void ClientCore::transmit(Operation& op, bool inside_call) {
     message.record = &op.message.record;
   }
   message.deadline = op.deadline;
+  if (state_->policies) {
+    message.deadline = state_->policies->attempt_deadline(op, Clock::now());
+    if (message.deadline != op.deadline) {
+      state_->table.set_deadline(op.key, message.deadline);
+      arm_deadline();
+    }
+  }
   message.reply_stream = op.takes_stream();
   message.request_stream = op.kind == Operation::Kind::duplex;
   if (message.request_stream && !settings_.promises.request_streams) {
@@ -206,6 +242,93 @@ bool ClientCore::write(Operation& op, std::string* payload) {
   return true;
 }
 
+// ---- retries, circuit breaker, limit ---------------------------------------------------------------------------------
+
+/// An attempt is to begin: the first or another.
+void ClientCore::enter(Operation& op, bool inside_call) {
+  ClientPolicies& policies = *state_->policies;
+  const ClientPolicies::Entry entry = policies.enter(op, coarse_now());
+  circuit_may_have_changed();
+  switch (entry) {
+    case ClientPolicies::Entry::go: return dispatch(op, inside_call);
+    case ClientPolicies::Entry::wait: return;
+    case ClientPolicies::Entry::circuit_open:
+      return fail(op, errc::circuit_open, refused_by_circuit, Fate::not_sent, inside_call);
+    case ClientPolicies::Entry::queue_full: break;
+  }
+  fail(op, errc::overloaded, std::to_string(policies.limit().concurrent) + " requests are under way and " +
+                                 std::to_string(policies.limit().queue) + " wait (limit)", Fate::not_sent, inside_call);
+}
+
+/// Those that waited for a place. Not from inside what has made one, which may be a call of the user's.
+void ClientCore::admit_queued() {
+  State& s = *state_;
+  s.admission_posted = false;
+  if (s.closing) return;
+  for (std::size_t most = s.policies->queued(); most > 0; --most) {   // those that join meanwhile have the next turn
+    const auto key = s.policies->next_queued();
+    if (!key) return;
+    const OperationPtr op(s.table.find(*key));
+    const ClientPolicies::Entry entry = s.policies->go_on(*op.get(), coarse_now());
+    circuit_may_have_changed();
+    if (entry == ClientPolicies::Entry::go) {
+      dispatch(*op.get(), false);
+    } else {
+      fail(*op.get(), errc::circuit_open, refused_by_circuit, Fate::not_sent);
+    }
+  }
+}
+
+/// Its attempt has ended, with a failure unless null. True: there will be another, so that it is still under way.
+bool ClientCore::tried_again(Operation& op, Failure* failure) {
+  State& s = *state_;
+  s.policies->ended(op, failure, coarse_now());
+  circuit_may_have_changed();
+  if (s.policies->someone_may_go_on() && !std::exchange(s.admission_posted, true)) {
+    loop_.post([self = shared_from_this()] { self->admit_queued(); });
+  }
+  if (failure == nullptr) return false;
+  if (failure->fate == Fate::not_sent) failure->fate = op.course.past;
+  const auto now = Clock::now();
+  std::string detail;
+  const auto delay = s.closing ? std::nullopt : s.policies->retry(op, *failure, now, detail);
+  if (!delay) {
+    if (op.course.attempts > 1 && !failure->detail.empty()) {
+      failure->detail += " (attempt " + std::to_string(op.course.attempts) + " of " +
+                         std::to_string(s.policies->attempts(op)) + ")";
+    }
+    if (!failure->detail.empty()) failure->detail += detail;
+    return false;
+  }
+  op.course.past = failure->fate;
+  op.course.stage = Course::Stage::backing_off;
+  op.transmitted = false;
+  // Another key: what still comes for the attempt that failed belongs to nobody.
+  s.table.remove(op.key);
+  op.key = *s.table.add(&op, now + *delay);
+  arm_deadline();
+  return true;
+}
+
+void ClientCore::circuit_may_have_changed() {
+  const Circuit now = state_->policies->circuit();
+  const Circuit before = circuit_.exchange(now, std::memory_order_relaxed);
+  if (now == before) return;
+  const CircuitEvent event{now, state_->policies->circuit_detail(before)};
+  if (now == Circuit::open) counters_.circuit_openings.fetch_add(1, std::memory_order_relaxed);
+  const LogLevel level = before == Circuit::closed ? LogLevel::warn : LogLevel::info;
+  log(level, "client " + settings_.name, "circuit " + std::string(to_string(now)) + ": " + event.detail);
+  std::vector<CircuitHandler> handlers;
+  {
+    const std::lock_guard lock(state_->mutex);
+    handlers = state_->circuit_handlers;
+  }
+  if (handlers.empty()) return;
+  loop_.post([handlers = std::move(handlers), event] {   // not inside the call that was refused, or ended
+    for (const CircuitHandler& handler : handlers) handler(event);
+  });
+}
+
 // ---- ending ----------------------------------------------------------------------------------------------------------
 
 void ClientCore::finish(Operation& op, Failure* failure, bool inside_call) {
@@ -213,6 +336,7 @@ void ClientCore::finish(Operation& op, Failure* failure, bool inside_call) {
     op.on_done(failure, inside_call);
     return;
   }
+  if (state_->policies && tried_again(op, failure)) return;
   state_->table.remove(op.key);
   op.key = 0;
   in_flight_.store(state_->table.size(), std::memory_order_relaxed);
@@ -230,7 +354,11 @@ void ClientCore::fail(Operation& op, errc code, std::string_view what, Fate fate
 void ClientCore::fail_all(const std::error_code& code, const std::string& why) {
   // A copy: completions may start new calls, which must not be ended by this.
   std::vector<OperationPtr> ending;
-  for (Operation* op : state_->table.all()) ending.emplace_back(op);
+  for (Operation* op : state_->table.all()) {
+    // What waits for a place or for its next attempt has nothing to do with the connection.
+    const bool waits = op->course.stage == Course::Stage::queued || op->course.stage == Course::Stage::backing_off;
+    if (!waits || state_->closing) ending.emplace_back(op);
+  }
   state_->waiting.clear();
   for (const OperationPtr& op : ending) {
     if (op->key == 0) continue;
@@ -266,6 +394,11 @@ void ClientCore::on_reply(const spi::ReplyView& reply) {
     failure = remote_failure(serializer_, reply.error);
     return finish(*op.get(), &failure);
   }
+  if (state_->policies && !op->course.answered && (reply.has_value || reply.last)) {
+    op->course.answered = true;
+    state_->policies->answered(*op.get(), coarse_now());
+    circuit_may_have_changed();
+  }
   const spi::Serializer& serializer = reply.serializer != nullptr ? *reply.serializer : serializer_;
   if (reply.has_value && !op->on_value(serializer, reply.value, reply.serializer != nullptr || !reply.value.empty(), failure)) {
     finish(*op.get(), &failure);
@@ -281,7 +414,7 @@ void ClientCore::on_reply(const spi::ReplyView& reply) {
 
 /// A stream's limit is on the wait for its next value, and for the next it can write.
 void ClientCore::progressed(Operation& op) {
-  op.deadline = deadline_in(op.message.timeout);
+  op.deadline = deadline_of(op.message);
   state_->table.set_deadline(op.key, op.deadline);
 }
 
@@ -324,18 +457,26 @@ void ClientCore::deadline_passed() {
   const auto now = Clock::now();
   while (Operation* expired = state_->table.expired(now)) {
     const OperationPtr op(expired);
+    if (op->course.stage == Course::Stage::backing_off && now < op->deadline) {
+      state_->table.set_deadline(op->key, op->deadline);
+      enter(*op.get(), false);
+      continue;
+    }
     const std::uint64_t key = op->key;
     const bool tell_peer = op->transmitted && op->kind != Operation::Kind::event;
     counters_.timeouts.fetch_add(1, std::memory_order_relaxed);
-    const std::string limit = std::to_string(op->message.timeout.count()) + " ms";
+    const auto attempt_timeout = state_->policies ? state_->policies->attempt_timeout() : std::chrono::milliseconds(0);
+    const std::string limit = limit_text(*op.get(), now, attempt_timeout);
     if (op->holds_reading) {
-      fail(*op.get(), errc::overloaded, "the stream's values were not taken within " + limit, Fate::unknown);
+      fail(*op.get(), errc::overloaded, "the stream's values were not taken" + limit, Fate::unknown);
+    } else if (!op->transmitted) {
+      const bool queued = op->course.stage == Course::Stage::queued;
+      fail(*op.get(), errc::timed_out,
+           "not sent" + limit + (queued ? ": as many requests as may be were under way (limit)" : ": no connection"),
+           Fate::not_sent);
     } else {
       const bool event = op->kind == Operation::Kind::event;
-      fail(*op.get(), errc::timed_out,
-           !op->transmitted ? "not sent within " + limit + ": no connection"
-                            : (event ? "not taken within " : "no reply within ") + limit,
-           op->transmitted ? Fate::unknown : Fate::not_sent);
+      fail(*op.get(), errc::timed_out, (event ? "not taken" : "no reply") + limit, Fate::unknown);
     }
     const RequestIds::Text id = state_->ids.text(key);
     if (tell_peer && state_->transport) state_->transport->cancel({id.data(), id.size()});
@@ -461,6 +602,11 @@ void ClientCore::on_status_change(StatusHandler handler) {
 void ClientCore::on_error(ErrorHandler handler) {
   const std::lock_guard lock(state_->mutex);
   state_->error_handlers.push_back(std::move(handler));
+}
+
+void ClientCore::on_circuit_change(CircuitHandler handler) {
+  const std::lock_guard lock(state_->mutex);
+  state_->circuit_handlers.push_back(std::move(handler));
 }
 
 void ClientCore::set_status(Status status, std::string detail) {

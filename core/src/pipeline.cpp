@@ -74,6 +74,8 @@ PipelinedHandler::PipelinedHandler(Stages stages, std::shared_ptr<Handler> handl
   reads_stream = handler_->reads_stream;
   writes_stream = handler_->writes_stream;
   batch = handler_->batch;
+  if (stages_.pipes.empty()) request_type = handler_->request_type;   // else the pipes decide what they read
+  reply_type = handler_->reply_type;
 }
 
 void PipelinedHandler::invoke(Invocation invocation) {

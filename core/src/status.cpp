@@ -1,5 +1,6 @@
 #include "ferry/status.hpp"
 
+#include "ferry/circuit.hpp"
 #include "ferry/context.hpp"
 #include "ferry/detail/json_value.hpp"
 
@@ -15,6 +16,15 @@ std::string_view to_string(Status status) noexcept {
     case Status::draining: return "draining";
     case Status::blocked: return "blocked";
     case Status::closed: return "closed";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(Circuit circuit) noexcept {
+  switch (circuit) {
+    case Circuit::closed: return "closed";
+    case Circuit::open: return "open";
+    case Circuit::half_open: return "half-open";
   }
   return "unknown";
 }

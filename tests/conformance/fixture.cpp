@@ -89,7 +89,17 @@ Config World::config(bool services, const nlohmann::json& settings, int instance
 }
 
 Application& World::serve(const std::function<void(Application&)>& handlers, const nlohmann::json& settings) {
-  service_ = std::make_unique<Application>(config(true, settings));
+  return start(config(true, settings), handlers);
+}
+
+Application& World::serve_and_call(const std::function<void(Application&)>& handlers, const nlohmann::json& settings) {
+  nlohmann::json document = config(true, settings).root();
+  document["clients"] = config(false, nlohmann::json::object(), ++others_).root().at("clients");
+  return start(Config::from_text(document.dump(), config_file), handlers);
+}
+
+Application& World::start(Config config, const std::function<void(Application&)>& handlers) {
+  service_ = std::make_unique<Application>(std::move(config));
   handlers(*service_);
   service_->start();
   return *service_;

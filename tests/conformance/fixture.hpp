@@ -51,6 +51,8 @@ class World {
   /// its config.
   Application& serve(const std::function<void(Application&)>& handlers,
                      const nlohmann::json& settings = nlohmann::json::object());
+  /// The same, with a client `SUITE` of the service's own.
+  Application& serve_and_call(const std::function<void(Application&)>& handlers, const nlohmann::json& settings);
   /// One more instance, for the case to give handlers and start. It ends before this world.
   Application another_service() { return Application(config(true, nlohmann::json::object(), ++others_)); }
   /// Drains and stops the service; false if that was cut off.
@@ -87,6 +89,7 @@ class World {
   bool pool() const { return conformance_.value("pool", false); }
 
  private:
+  Application& start(Config config, const std::function<void(Application&)>& handlers);
   Config config(bool services, const nlohmann::json& settings, int instance = 0) const;
   std::shared_ptr<Broker> make_broker() const;
 

@@ -319,33 +319,3 @@ TEST_CASE("more calls than maxInFlight are refused, not queued") {
   CHECK(outcomes.reach(20));
   set_log_level(LogLevel::error);
 }
-
-TEST_CASE("a service takes no more at once than maxConcurrency") {
-  std::atomic<int> running{0};
-  std::atomic<int> most{0};
-  World world;
-  world.serve([&](Application& app) {
-    app.on_message("work", [&](int n) -> task<int> {
-      const int now = ++running;
-      int before = most;
-      while (before < now && !most.compare_exchange_weak(before, now)) {
-      }
-      asio::steady_timer timer(co_await asio::this_coro::executor, 1ms);
-      co_await timer.async_wait(asio::use_awaitable);
-      --running;
-      co_return n;
-    });
-  });
-  const Client client = world.client();
-  Counter ended;
-  constexpr int calls = 500;
-  std::atomic<int> right{0};
-  for (int i = 0; i < calls; ++i) {
-    asio::co_spawn(client.loop().executor(), client.send<int>("work", i), [&, i](std::exception_ptr error, int got) {
-      if (!error && got == i) ++right;
-      ended.add();
-    });
-  }
-  REQUIRE(ended.reaches(calls));
-  CHECK(right == calls);
-}

@@ -1,9 +1,12 @@
-// Every spelling of README.md, compiled and run. tests/unit/readme_lines.cmake holds the two together.
+// Every spelling of README.md and of pages in docs, compiled and run. tests/unit/readme_lines.cmake holds the two together.
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <iostream>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "../support/await.hpp"
@@ -46,13 +49,96 @@ double blocking(ferry::Client math) {
   return math.send<double>({{"cmd", "sum"}}, std::array{1, 2, 3}).get(2s);   // for code without coroutines
 }
 
+ferry::task<int> stock_of(ferry::Client orders, std::string item, ferry::Context& ctx) {
+  auto call = orders.send<int>("stock.get", item, ferry::SendOptions().within(ctx).idempotent().attempts(5));
+  co_return co_await ferry::with_fallback(std::move(call), 0);   // nobody answers: none in stock
+}
+
 struct Counter {
   int add(int n) { return total += n; }
   ferry::task<int> later(int n) const { co_return total + n; }
   int total = 0;
 };
 
+void protect(ferry::Application& app) {
+  app.use(ferry::Pipeline()
+              .interceptor(ferry::log_calls())
+              .filter([](const std::invalid_argument& error) { return nlohmann::json{{"code", 400}, {"message", error.what()}}; }));
+
+  auto accounts = app.group("accounts.").use(ferry::Pipeline().guard([](ferry::Context& ctx) {
+    return ctx.headers().get("token") == "secret";   // false: the caller is told "Forbidden resource", as by NestJS
+  }));
+  accounts.on_message("close", [](int id) { return id; },   // "accounts.close"
+                      ferry::Pipeline().pipe(ferry::required({"id"})).pipe(ferry::pick("id")));
+}
+
+class Stock {
+ public:
+  explicit Stock(int items) : items_(items) {}
+  void routes(ferry::HandlerScope on) {
+    on.use(ferry::Pipeline().interceptor(ferry::timeout(2s)));
+    on.on_message("count", this, &Stock::count);
+    on.on_event("sold", this, &Stock::sold, ferry::needs::at_least_once);
+  }
+
+ private:
+  int count() { return items_; }
+  void sold(int n) { items_ -= n; }
+  std::atomic<int> items_;
+};
+
+void rely(ferry::Application& app) {
+  app.on_event("paid", [](int) {}, ferry::needs::at_least_once | ferry::needs::ordered_by_key);
+}
+
 }  // namespace
+
+TEST_CASE("docs: a page on what stands around handlers does what it says") {
+  const char* const config = R"({
+    "services": { "bank": { "transport": "memory", "options": { "name": "docs bank" }, "orderBy": "/id" } },
+    "clients": { "BANK": { "transport": "memory", "options": { "name": "docs bank" } } }
+  })";
+  ferry::Application app(ferry::Config::from_text(config, "bank.json"));
+  protect(app);
+  app.group("stock.").controller<Stock>(100);
+  app.start();
+  const ferry::Client client = app.client("BANK");
+  const nlohmann::json account{{"id", 7}};
+  const auto close = [&](const nlohmann::json& which, const char* token) {
+    return client.send<int>("accounts.close", which, ferry::SendOptions().header("token", token)).get();
+  };
+  CHECK(close(account, "secret") == 7);
+  CHECK_THROWS_WITH(close(account, "guess"), Catch::Contains("Forbidden resource"));
+  CHECK_THROWS_WITH(close({{"name", "x"}}, "secret"), Catch::Contains("/id is required"));
+  CHECK(client.send<int>("stock.count").get() == 100);
+  CHECK(app.stop());
+
+  ferry::Application reliant(ferry::Config::from_text(config, "bank.json"));
+  rely(reliant);
+  CHECK_THROWS_WITH(reliant.start(), Catch::Contains("needs at_least_once"));
+}
+
+TEST_CASE("docs: a page on services that fail does what it says") {
+  const char* const config = R"({
+    "services": { "shop": { "transport": "memory", "options": { "name": "docs shop" } } },
+    "clients": {
+      "SHOP": { "transport": "memory", "options": { "name": "docs shop" } },
+      "ORDERS": {
+        "transport": "memory", "options": { "name": "docs orders" },
+        "timeout": "300ms",
+        "retry": { "attempts": 3, "attemptTimeout": "100ms", "idempotent": ["orders.get", "stock.*"] },
+        "circuit": { "failureRatio": 0.5, "minimumCalls": 20, "openFor": "5s" },
+        "limit": { "concurrent": 100, "queue": 1000 }
+      }
+    }
+  })";
+  ferry::Application app(ferry::Config::from_text(config, "orders.json"));
+  app.on_message("stock", [&app](std::string item, ferry::Context& ctx) { return stock_of(app.client("ORDERS"), item, ctx); });
+  app.start();
+  CHECK(app.client("SHOP").send<int>("stock", "apples").get() == 0);   // nobody has the orders
+  CHECK(app.client("ORDERS").counters().retries > 0);
+  CHECK(app.stop());
+}
 
 TEST_CASE("README: its code does what it says") {
   const char* const config = R"({

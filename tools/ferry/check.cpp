@@ -150,6 +150,27 @@ std::string limits_text(const Part& part) {
          std::to_string(part.checked.timeout.count()) + " ms";
 }
 
+/// What a handler of this service may need, and what would give it the rest.
+std::string needs_text(const Part& part) {
+  std::string granted;
+  std::string refused;
+  for (const Grant& grant : part.checked.grants) {
+    if (grant.granted) granted.append(granted.empty() ? "" : ", ").append(grant.name);
+    else refused.append("\n            not ").append(grant.name).append(": ").append(grant.why);
+  }
+  if (part.checked.grants.empty()) return {};
+  return "\n  needs     " + (granted.empty() ? "none granted" : granted + " granted") + refused;
+}
+
+ordered_json needs_json(const Part& part) {
+  ordered_json all = ordered_json::object();
+  for (const Grant& grant : part.checked.grants) {
+    ordered_json& one = all[std::string(grant.name)] = {{"granted", grant.granted}};
+    if (!grant.granted) one["why"] = grant.why;
+  }
+  return all;
+}
+
 std::string outcome_text(const Outcome& outcome) {
   if (outcome.state == Outcome::State::failed) return "NOT connected";
   if (outcome.state == Outcome::State::not_tried) return outcome.detail;
@@ -168,7 +189,8 @@ std::string text_of(const Part& part) {
   for (const Promise& promise : promises()) {
     if (has.*promise.holds) list.append(list.empty() ? "" : ", ").append(promise.words);
   }
-  return text + (list.empty() ? "nothing more" : list) + "\n  limits    " + limits_text(part) + "\n  checked   " +
+  text += list.empty() ? "nothing more" : list;
+  return text + needs_text(part) + "\n  limits    " + limits_text(part) + "\n  checked   " +
          outcome_text(part.outcome);
 }
 
@@ -186,6 +208,7 @@ ordered_json json_of(const Part& part) {
   one["address"] = checked.address;
   one["delivery"] = delivery(part);
   one["promises"] = promises_json(promised(part));
+  if (part.service) one["needs"] = needs_json(part);
   one[part.service ? "maxConcurrency" : "maxInFlight"] = checked.at_once;
   if (!part.service) one["timeoutMs"] = checked.timeout.count();
   if (state == State::failed) one["error"] = part.outcome.detail;

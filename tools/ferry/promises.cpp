@@ -13,6 +13,7 @@ constexpr Promise table[] = {
     {"replyStreams", "reply streams", &Capabilities::reply_streams},
     {"requestStreams", "request streams", &Capabilities::request_streams},
     {"ordered", "events in order", &Capabilities::ordered},
+    {"orderedByKey", "messages of one key in order", &Capabilities::ordered_by_key},
     {"cancel", "cancel (ferry peers)", &Capabilities::cancel},
     {"deadline", "deadlines (ferry peers)", &Capabilities::deadline},
     {"noHandlerReply", "unknown patterns answered", &Capabilities::no_handler_reply},
@@ -25,6 +26,7 @@ constexpr Promise table[] = {
     {"wildcard", "wildcards in patterns", &Capabilities::wildcard},
     {"recordOptions", "options of single messages", &Capabilities::record_options},
     {"inProcess", "one process only", &Capabilities::in_process},
+    {"replies", "requests answered", &Capabilities::replies},
     {"broker", "a broker stands between", &Capabilities::broker},
 };
 static_assert(std::size(table) == sizeof(Capabilities) / sizeof(bool), "a capability has no words here");

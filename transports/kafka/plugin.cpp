@@ -28,7 +28,11 @@ class KafkaTransport final : public spi::Transport {
  public:
   std::string_view name() const noexcept override { return "kafka"; }
   const spi::Capabilities& capabilities() const noexcept override { return all_capabilities; }
-  using spi::Transport::capabilities;
+  spi::Capabilities capabilities(const spi::Options& options) const override;
+  std::string_view option_for(Needs need) const override {
+    if (need == needs::ordered_by_key) return "\"order\": \"partition\" or \"key\" in its options gives it";
+    return need == needs::reply ? "\"observe\": false in its options gives it" : "";
+  }
   spi::ReconnectPolicy reconnect_policy(const spi::Options& options, spi::ReconnectPolicy configured) const override {
     return reconnect_policy_of(options, configured);
   }
@@ -60,6 +64,13 @@ class KafkaTransport final : public spi::Transport {
   mutable std::mutex mutex_;
   mutable std::map<const spi::Serializer*, std::unique_ptr<const spi::Serializer>> serializers_;
 };
+
+spi::Capabilities KafkaTransport::capabilities(const spi::Options& options) const {
+  spi::Capabilities result = all_capabilities;
+  result.ordered_by_key = options.has("order") && options.string("order") != "none";
+  result.replies = !options.has("observe") || !options.boolean("observe");
+  return result;
+}
 
 std::unique_ptr<spi::Transport> make_kafka() { return std::make_unique<KafkaTransport>(); }
 

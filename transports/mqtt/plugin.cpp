@@ -40,6 +40,9 @@ class MqttTransport final : public spi::Transport {
   spi::ReconnectPolicy reconnect_policy(const spi::Options& options, spi::ReconnectPolicy configured) const override {
     return mqtt::reconnect_policy(options, configured);
   }
+  std::string_view option_for(Needs need) const override {
+    return need == needs::durable ? "\"clean\": false with a clientId, and QoS 1 or 2, in its options give it" : "";
+  }
   spi::OptionTable client_options() const noexcept override { return client_option_table(); }
   spi::OptionTable server_options() const noexcept override { return server_option_table(); }
   std::span<const std::string_view> schemes() const noexcept override { return url_schemes(); }

@@ -109,6 +109,7 @@ class StoredEvent final : public Settler, public std::enable_shared_from_this<St
     if (!settled_.exchange(true)) consumer_->settle(*this, delivery, outcome);
   }
   void forget(NatsDelivery&) noexcept override { consumer_->forget(*this); }
+  std::uint32_t deliveries() const noexcept override { return static_cast<std::uint32_t>(deliveries_); }
 
  private:
   friend class Consumer;

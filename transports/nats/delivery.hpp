@@ -56,6 +56,7 @@ class Settler {
   virtual void settle(NatsDelivery& delivery, spi::Settlement outcome) = 0;
   /// On the loop: the delivery is destroyed.
   virtual void forget(NatsDelivery& delivery) noexcept = 0;
+  virtual std::uint32_t deliveries() const noexcept = 0;
 };
 
 /// A message and the way its answers go. Its views point into the library's message.
@@ -72,6 +73,7 @@ class NatsDelivery final : public transports::LiveDelivery, public NatsContext, 
   void settle(spi::Settlement outcome) override;
   bool writable() const override;
   void when_writable(std::function<void()> ready) override;
+  std::uint32_t deliveries() const noexcept override { return settler_ ? settler_->deliveries() : 1; }
   TransportContext* context() noexcept override { return this; }
 
   // NatsContext

@@ -42,6 +42,9 @@ class NatsTransport final : public spi::Transport {
   spi::ReconnectPolicy reconnect_policy(const spi::Options& options, spi::ReconnectPolicy configured) const override {
     return reconnect_policy_of(options, configured);
   }
+  std::string_view option_for(Needs need) const override {
+    return need == needs::durable ? "\"mode\": \"jetstream\" in its options gives it" : "";
+  }
   spi::OptionTable client_options() const noexcept override { return client_option_table(); }
   spi::OptionTable server_options() const noexcept override { return server_option_table(); }
   std::span<const std::string_view> schemes() const noexcept override { return url_schemes(); }

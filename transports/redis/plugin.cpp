@@ -33,6 +33,10 @@ class RedisTransport final : public spi::Transport {
   spi::ReconnectPolicy reconnect_policy(const spi::Options& options, spi::ReconnectPolicy configured) const override {
     return redis::reconnect_policy(options, configured);
   }
+  std::string_view option_for(Needs need) const override {
+    if (need == needs::durable) return "\"mode\": \"streams\" in its options gives it";
+    return need == needs::ordered_by_key ? "\"mode\": \"pubsub\" in its options keeps the order" : "";
+  }
   spi::OptionTable client_options() const noexcept override { return client_option_table(); }
   spi::OptionTable server_options() const noexcept override { return server_option_table(); }
   std::span<const std::string_view> schemes() const noexcept override { return url_schemes(); }

@@ -31,6 +31,7 @@ class RmqDelivery final : public transports::LiveDelivery, public RmqContext, pu
   Headers headers() const override;
   void reply(spi::ReplyKind kind, std::string& payload) override;
   void settle(spi::Settlement outcome) override;
+  std::uint32_t deliveries() const noexcept override;
   bool writable() const override;
   void when_writable(std::function<void()> ready) override;
   TransportContext* context() noexcept override { return this; }

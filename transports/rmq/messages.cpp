@@ -29,12 +29,12 @@ std::uint64_t number_of(const Properties& properties, std::string_view header) {
 }
 
 /// A quorum queue counts by itself, and so also the deliveries that a service did not survive.
-std::uint64_t deliveries_of(const RmqDelivery& delivery) {
-  const Properties& properties = delivery.received().properties;
-  return number_of(properties, deliveries_header) + number_of(properties, "x-delivery-count") + 1;
-}
-
 }  // namespace
+
+std::uint32_t RmqDelivery::deliveries() const noexcept {
+  const Properties& properties = content_.properties;
+  return static_cast<std::uint32_t>(number_of(properties, deliveries_header) + number_of(properties, "x-delivery-count") + 1);
+}
 
 // --- in -------------------------------------------------------------------------------------------------------------
 
@@ -203,14 +203,14 @@ void Service::settle_now(RmqDelivery& delivery, spi::Settlement outcome) {
       return;
     case spi::Settlement::reject: return nack(delivery, false);
     case spi::Settlement::requeue: return settings_.retry ? retry(delivery) : nack(delivery, true);
-    case spi::Settlement::dead_letter: return keep_dead(delivery, deliveries_of(delivery));
+    case spi::Settlement::dead_letter: return keep_dead(delivery, delivery.deliveries());
   }
 }
 
 /// It waits in the retry queue, from where the broker brings it back. Classic queues do not count deliveries: the copy does.
 void Service::retry(RmqDelivery& delivery) {
   const RetrySettings& settings = *settings_.retry;
-  const std::uint64_t deliveries = deliveries_of(delivery);
+  const std::uint64_t deliveries = delivery.deliveries();
   if (settings.max_deliver != 0 && deliveries >= settings.max_deliver) return keep_dead(delivery, deliveries);
   copy_to(delivery, settings.retry_queue, deliveries, std::to_string(settings.delay.count()));
 }

@@ -75,6 +75,8 @@ class [[nodiscard]] Call : public task<T> {
   /// The same, but cancels the call and throws `TimeoutError` when `limit` passes.
   T get(std::chrono::milliseconds limit) && { return wait(limit); }
 
+  spi::Loop& loop() const noexcept { return *loop_; }   ///< its client's
+
  private:
   T wait(std::optional<std::chrono::milliseconds> limit) {
     detail::refuse_to_block_on_a_loop();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ferry/call.hpp"
+#include "ferry/circuit.hpp"
 #include "ferry/detail/client_core.hpp"
 #include "ferry/detail/codec.hpp"
 #include "ferry/detail/request.hpp"
@@ -22,6 +24,8 @@
 #include "ferry/stream.hpp"
 
 namespace ferry {
+
+class Context;
 
 /// What a single call may ask for beside its payload. `ferry::SendOptions().timeout(2s).header("tenant", "acme")`
 class SendOptions {
@@ -39,12 +43,29 @@ class SendOptions {
   /// transport's README; one that knows no such options refuses the call (`errc::unsupported`).
   SendOptions& record(nlohmann::json options) & { return record_ = std::move(options), *this; }
   SendOptions&& record(nlohmann::json options) && { return record_ = std::move(options), std::move(*this); }
+  /// It may be received and handled more than once without harm: retried also after the service may have had it.
+  SendOptions& idempotent(bool is = true) & { return idempotent_ = is, *this; }
+  SendOptions&& idempotent(bool is = true) && { return idempotent_ = is, std::move(*this); }
+  /// At most so many attempts in all, 1 to 100, instead of the client's `retry.attempts`.
+  SendOptions& attempts(unsigned most) & { return set_attempts(most), *this; }
+  SendOptions&& attempts(unsigned most) && { return set_attempts(most), std::move(*this); }
+  /// As a part of what a handler does: ends when its caller's deadline does, and has its correlation id (the header
+  /// `correlation-id`, unless this call has one of its own). Without a deadline told by the caller: the usual timeout.
+  SendOptions& within(const Context& context) & { return set_within(context), *this; }
+  SendOptions&& within(const Context& context) && { return set_within(context), std::move(*this); }
 
  private:
   friend class Client;
+  void set_attempts(unsigned most);
+  void set_within(const Context& context);
+
   std::optional<std::chrono::milliseconds> timeout_;
   Headers headers_;
   nlohmann::json record_;
+  std::string correlation_id_;   // of the context; empty: none
+  std::chrono::steady_clock::time_point not_after_ = std::chrono::steady_clock::time_point::max();
+  std::optional<bool> idempotent_;
+  std::uint8_t attempts_ = 0;
 };
 
 /// An event that is on its way. Its outcome may be awaited (it is an `asio::awaitable<Emitted>`), blocked on, or ignored.
@@ -77,7 +98,8 @@ class Client {
   /// Requests a value. Cold: nothing leaves before the result is awaited.
   /// Completes: with the reply; of several values, with the last, at their end. `send<void>` ignores values.
   /// Errors:    `RpcError` (the handler's), `NoHandlerError`, `TimeoutError` after `timeout` (30 s), `ConnectionError`,
-  ///            `CancelledError`, `OverloadedError`, `SerializationError`; `fate()` says what the peer may have seen.
+  ///            `CancelledError`, `OverloadedError` (`errc::circuit_open` among them), `SerializationError`; `fate()` says
+  ///            what the peer may have seen.
   template <class R, class T>
   Call<R> send(Pattern pattern, const T& payload, SendOptions options = {}) const {
     return request<R>(message(std::move(pattern), &payload, std::move(options), core_->settings().timeout));
@@ -134,6 +156,10 @@ class Client {
   Status status() const noexcept { return core_->status(); }
   /// Called at every change, on the client's loop.
   void on_status(StatusHandler handler) const { core_->on_status_change(std::move(handler)); }
+  /// The circuit breaker's state. It becomes half-open with the first call after `circuit.openFor`.
+  Circuit circuit() const noexcept { return core_->circuit(); }
+  /// Called at every change, on the client's loop.
+  void on_circuit(CircuitHandler handler) const { core_->on_circuit_change(std::move(handler)); }
   /// Errors that belong to no call. Without a handler they are logged.
   void on_error(ErrorHandler handler) const { core_->on_error(std::move(handler)); }
   /// Requests and events not yet ended.
@@ -156,6 +182,12 @@ class Client {
     out.timeout = options.timeout_.value_or(timeout);
     out.headers = std::move(options.headers_);
     out.record = std::move(options.record_);
+    out.not_after = options.not_after_;
+    out.idempotent = options.idempotent_;
+    out.attempts = options.attempts_;
+    if (!options.correlation_id_.empty() && !out.headers.contains("correlation-id")) {
+      out.headers.set("correlation-id", options.correlation_id_);
+    }
     if constexpr (!std::is_same_v<T, detail::Nothing>) {
       if constexpr (std::is_same_v<T, Payload>) {
         if (!payload->has_value()) return out;   // an empty payload: none

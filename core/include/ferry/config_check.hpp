@@ -4,12 +4,22 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ferry/config.hpp"
+#include "ferry/needs.hpp"
 #include "ferry/spi/transport.hpp"
 
 namespace ferry {
+
+/// What a service's transport gives of something that a handler may need (`needs::...`).
+struct Grant {
+  Needs need;
+  std::string_view name;
+  bool granted = false;
+  std::string why;   ///< it is not, and what would give it
+};
 
 /// One service or client of a config.
 struct CheckedPart {
@@ -23,6 +33,7 @@ struct CheckedPart {
   bool extensions = true;
   std::size_t at_once = 0;                     ///< `maxConcurrency` of a service, `maxInFlight` of a client
   std::chrono::milliseconds timeout{};         ///< of a client's requests
+  std::vector<Grant> grants;                   ///< of a service: what its handlers may need, each
 };
 
 struct CheckedConfig {

@@ -72,7 +72,7 @@ class StreamRequest : public Operation {
       const std::lock_guard lock(mutex_);
       if (std::exchange(started_, true)) return;
     }
-    deadline = deadline_in(message.timeout);
+    deadline = deadline_of(message);
     core_->start(OperationPtr(this));
   }
   bool ready() const {

@@ -10,7 +10,9 @@
 #include <string>
 #include <string_view>
 
+#include "ferry/circuit.hpp"
 #include "ferry/detail/operation.hpp"
+#include "ferry/detail/resilience_settings.hpp"
 #include "ferry/spi/loop.hpp"
 #include "ferry/spi/serializer.hpp"
 #include "ferry/spi/transport.hpp"
@@ -28,6 +30,7 @@ struct ClientSettings {
                                                    ///< broker that was connected before
   spi::ReconnectPolicy reconnect = {};
   spi::Capabilities promises = {};
+  ResilienceSettings resilience = {};
 };
 
 /// Counters, for metrics and tests. Read from any thread.
@@ -35,6 +38,11 @@ struct ClientCounters {
   std::atomic<std::uint64_t> late_replies{0};      ///< to requests that had ended: dropped
   std::atomic<std::uint64_t> connects{0};
   std::atomic<std::uint64_t> timeouts{0};
+  std::atomic<std::uint64_t> retries{0};           ///< attempts beyond the first
+  std::atomic<std::uint64_t> retries_refused{0};   ///< that the budget did not allow
+  std::atomic<std::uint64_t> circuit_openings{0};
+  std::atomic<std::uint64_t> circuit_refusals{0};  ///< requests refused because the circuit was open
+  std::atomic<std::uint64_t> limit_refusals{0};    ///< requests refused because the limit's queue was full
 };
 
 /// Threads: `start`, `cancel`, `drained`, `close`, `status` and the handlers' setters from any; the rest on the loop.
@@ -71,6 +79,8 @@ class ClientCore final : public spi::ClientSink, public std::enable_shared_from_
 
   Status status() const noexcept { return status_.load(std::memory_order_relaxed); }
   void on_status_change(StatusHandler handler);
+  Circuit circuit() const noexcept { return circuit_.load(std::memory_order_relaxed); }
+  void on_circuit_change(CircuitHandler handler);
   void on_error(ErrorHandler handler);
   spi::NativeHandle native();
 
@@ -89,7 +99,12 @@ class ClientCore final : public spi::ClientSink, public std::enable_shared_from_
 
   void run_queue();
   void admit(OperationPtr operation, bool inside_call);
+  void enter(Operation& operation, bool inside_call);
+  void dispatch(Operation& operation, bool inside_call);
   void transmit(Operation& operation, bool inside_call);
+  bool tried_again(Operation& operation, Failure* failure);
+  void admit_queued();
+  void circuit_may_have_changed();
   void finish(Operation& operation, Failure* failure, bool inside_call = false);
   void fail(Operation& operation, errc code, std::string_view what, Fate fate, bool inside_call = false);
   void fail_all(const std::error_code& code, const std::string& why);
@@ -109,6 +124,7 @@ class ClientCore final : public spi::ClientSink, public std::enable_shared_from_
   const spi::Serializer& serializer_;
   ClientCounters counters_;
   std::atomic<Status> status_{Status::idle};
+  std::atomic<Circuit> circuit_{Circuit::closed};
   std::atomic<std::size_t> in_flight_{0};
   std::shared_ptr<const spi::PayloadFormats> formats_;   // null: every pattern has the serializer's
   std::unique_ptr<State> state_;

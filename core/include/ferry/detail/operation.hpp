@@ -1,6 +1,7 @@
 #pragma once
 // One `send`, stream or `emit` under way: what the client core knows of it. The typed part derives from it.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -12,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ferry/detail/clock.hpp"
 #include "ferry/detail/pool.hpp"
 #include "ferry/error.hpp"
 #include "ferry/headers.hpp"
@@ -29,6 +31,31 @@ struct Message {
   nlohmann::json record = {};      ///< null: no options of its own
   std::chrono::milliseconds timeout{};
   std::exception_ptr fault = {};   ///< the payload could not be encoded
+  std::chrono::steady_clock::time_point not_after = std::chrono::steady_clock::time_point::max();   ///< whatever the timeout
+  std::optional<bool> idempotent = {};   ///< unset: as the client's config says
+  std::uint8_t attempts = 0;       ///< at most, the first one included; 0: as the client's config says
+};
+
+inline std::chrono::steady_clock::time_point deadline_of(const Message& message) noexcept {
+  return std::min(deadline_in(message.timeout), message.not_after);
+}
+
+/// How far an operation has come on its way through retries, circuit breaker and limit. Of a client without them, and of
+/// a connection, it stays as it begins.
+struct Course {
+  enum class Stage : std::uint8_t {
+    beginning,
+    queued,       ///< for a place among those that may be under way at once
+    running,      ///< an attempt is made: with the transport, or waiting for a connection
+    backing_off,  ///< the next attempt is due at the deadline that the table of what is under way has
+  };
+  Stage stage = Stage::beginning;
+  bool answered = false;      ///< a value has come
+  bool has_place = false;     ///< among those that may be under way at once
+  std::uint8_t attempts = 0;  ///< begun
+  Fate past = Fate::not_sent; ///< of the attempts that have failed
+  std::uint32_t pass = 0;     ///< of the circuit breaker; 0: none
+  std::uint64_t ticket = 0;   ///< of one that is queued
 };
 
 /// Counted by `OperationPtr`; the core holds one while it is under way. Everything but the counter is touched on the client's
@@ -58,6 +85,7 @@ class Operation : public Pooled {
   bool holds_others = false;   ///< nor of any other: it is one of those for which the client is paused
   std::uint64_t key = 0;      ///< in the table of what is under way; 0: not in it
   std::chrono::steady_clock::time_point deadline;
+  Course course;
 
  protected:
   virtual ~Operation() = default;

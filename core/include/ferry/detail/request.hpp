@@ -15,7 +15,6 @@
 
 #include "ferry/call.hpp"
 #include "ferry/detail/client_core.hpp"
-#include "ferry/detail/clock.hpp"
 #include "ferry/detail/codec.hpp"
 #include "ferry/detail/operation.hpp"
 #include "ferry/detail/waiter.hpp"
@@ -131,7 +130,7 @@ class Request final : public Operation {
       return;
     }
     waiter_ = std::move(waiter);
-    deadline = deadline_in(message.timeout);
+    deadline = deadline_of(message);
     core_->start(OperationPtr(this));
   }
 

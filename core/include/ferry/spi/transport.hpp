@@ -22,6 +22,7 @@
 
 #include "ferry/error.hpp"
 #include "ferry/headers.hpp"
+#include "ferry/needs.hpp"
 #include "ferry/pattern.hpp"
 #include "ferry/spi/delivery.hpp"
 #include "ferry/spi/loop.hpp"
@@ -37,6 +38,7 @@ struct Capabilities {
   bool reply_streams = false;  ///< more than one reply to a request
   bool request_streams = false;  ///< a request may be a stream of messages
   bool ordered = false;        ///< events of one client arrive in the order they were emitted
+  bool ordered_by_key = false; ///< a service handles messages of one key one after another, in their order, by itself
   bool cancel = false;         ///< a caller's cancel reaches the handler, between ferry peers
   bool deadline = false;       ///< a caller's deadline reaches the handler, between ferry peers
   bool fanout = false;         ///< every service instance gets every event
@@ -49,6 +51,7 @@ struct Capabilities {
   bool sees_peer_loss = false;  ///< a client learns at once that its service is gone
   bool record_options = false;  ///< a message may have options of its own (`SendOptions::record`)
   bool in_process = false;     ///< a client reaches services of its own process only
+  bool replies = true;         ///< a service answers requests
   bool broker = false;         ///< a broker stands between: calls wait for one that is away and comes back
 };
 
@@ -240,6 +243,8 @@ class Transport {
   virtual ReconnectPolicy reconnect_policy(const Options& options, ReconnectPolicy configured) const {
     return static_cast<void>(options), configured;
   }
+  /// Which of its options would give a service what these do not promise, in words for people. Empty: none.
+  virtual std::string_view option_for(Needs need) const { return static_cast<void>(need), std::string_view(); }
   /// Whether calls wait for a connection that could not be made, where `offlineQueue` is not given.
   virtual bool offline_queue(const Options& options) const { return static_cast<void>(options), false; }
   virtual OptionTable client_options() const noexcept = 0;
