@@ -9,12 +9,9 @@
 
 #include <asio/steady_timer.hpp>
 
+#include "client_core_state.hpp"
 #include "ferry/detail/clock.hpp"
 #include "ferry/log.hpp"
-#include "in_flight.hpp"
-#include "reconnect.hpp"
-#include "request_id.hpp"
-#include "resilience/client_policies.hpp"
 
 namespace ferry::detail {
 namespace {
@@ -32,8 +29,6 @@ std::string subject(const ClientSettings& settings, const Operation& op) {
   if (op.kind == Operation::Kind::connect) return "client " + settings.name + ": ";
   return "client " + settings.name + ", pattern " + op.message.pattern.route() + ": ";
 }
-
-constexpr std::string_view refused_by_circuit = "the circuit is open, for too many calls have failed";
 
 /// By which it should have ended, or its attempt.
 std::string limit_text(const Operation& op, Clock::time_point now, std::chrono::milliseconds attempt_timeout) {
@@ -54,37 +49,6 @@ Failure remote_failure(const spi::Serializer& serializer, std::string_view error
 }
 
 }  // namespace
-
-// Touched on the loop only, but for what stands below the mutex.
-struct ClientCore::State {
-  State(const ClientSettings& settings, const asio::any_io_executor& executor, std::uint64_t seed)
-      : table(settings.max_in_flight),
-        reconnect(settings.reconnect, seed),
-        ids(seed),
-        deadline_timer(executor),
-        reconnect_timer(executor) {}
-
-  std::unique_ptr<spi::ClientTransport> transport;
-  InFlight table;
-  Reconnect reconnect;
-  RequestIds ids;
-  std::unique_ptr<ClientPolicies> policies;   // null: nothing is retried, counted or limited
-  std::deque<std::uint64_t> waiting;   // keys of what waits for a connection, in order
-  // What lives on the loop is gone once the client is closed: a handle may outlive the application and its loops.
-  std::optional<asio::steady_timer> deadline_timer;
-  std::optional<asio::steady_timer> reconnect_timer;
-  Clock::time_point armed_until = Clock::time_point::max();
-  std::size_t readers_held = 0;
-  bool admission_posted = false;
-  bool closing = false;
-
-  std::mutex mutex;
-  OutboundQueue queue;      // from other threads, in order; bounded by max_in_flight
-  bool wake_up_posted = false;
-  std::vector<StatusHandler> status_handlers;
-  std::vector<ErrorHandler> error_handlers;
-  std::vector<CircuitHandler> circuit_handlers;
-};
 
 ClientCore::ClientCore(ClientSettings settings, const spi::Transport& transport, spi::Loop& loop,
                        const spi::Serializer& serializer)
@@ -240,93 +204,6 @@ bool ClientCore::write(Operation& op, std::string* payload) {
     transport.cancel(id);
   }
   return true;
-}
-
-// ---- retries, circuit breaker, limit ---------------------------------------------------------------------------------
-
-/// An attempt is to begin: the first or another.
-void ClientCore::enter(Operation& op, bool inside_call) {
-  ClientPolicies& policies = *state_->policies;
-  const ClientPolicies::Entry entry = policies.enter(op, coarse_now());
-  circuit_may_have_changed();
-  switch (entry) {
-    case ClientPolicies::Entry::go: return dispatch(op, inside_call);
-    case ClientPolicies::Entry::wait: return;
-    case ClientPolicies::Entry::circuit_open:
-      return fail(op, errc::circuit_open, refused_by_circuit, Fate::not_sent, inside_call);
-    case ClientPolicies::Entry::queue_full: break;
-  }
-  fail(op, errc::overloaded, std::to_string(policies.limit().concurrent) + " requests are under way and " +
-                                 std::to_string(policies.limit().queue) + " wait (limit)", Fate::not_sent, inside_call);
-}
-
-/// Those that waited for a place. Not from inside what has made one, which may be a call of the user's.
-void ClientCore::admit_queued() {
-  State& s = *state_;
-  s.admission_posted = false;
-  if (s.closing) return;
-  for (std::size_t most = s.policies->queued(); most > 0; --most) {   // those that join meanwhile have the next turn
-    const auto key = s.policies->next_queued();
-    if (!key) return;
-    const OperationPtr op(s.table.find(*key));
-    const ClientPolicies::Entry entry = s.policies->go_on(*op.get(), coarse_now());
-    circuit_may_have_changed();
-    if (entry == ClientPolicies::Entry::go) {
-      dispatch(*op.get(), false);
-    } else {
-      fail(*op.get(), errc::circuit_open, refused_by_circuit, Fate::not_sent);
-    }
-  }
-}
-
-/// Its attempt has ended, with a failure unless null. True: there will be another, so that it is still under way.
-bool ClientCore::tried_again(Operation& op, Failure* failure) {
-  State& s = *state_;
-  s.policies->ended(op, failure, coarse_now());
-  circuit_may_have_changed();
-  if (s.policies->someone_may_go_on() && !std::exchange(s.admission_posted, true)) {
-    loop_.post([self = shared_from_this()] { self->admit_queued(); });
-  }
-  if (failure == nullptr) return false;
-  if (failure->fate == Fate::not_sent) failure->fate = op.course.past;
-  const auto now = Clock::now();
-  std::string detail;
-  const auto delay = s.closing ? std::nullopt : s.policies->retry(op, *failure, now, detail);
-  if (!delay) {
-    if (op.course.attempts > 1 && !failure->detail.empty()) {
-      failure->detail += " (attempt " + std::to_string(op.course.attempts) + " of " +
-                         std::to_string(s.policies->attempts(op)) + ")";
-    }
-    if (!failure->detail.empty()) failure->detail += detail;
-    return false;
-  }
-  op.course.past = failure->fate;
-  op.course.stage = Course::Stage::backing_off;
-  op.transmitted = false;
-  // Another key: what still comes for the attempt that failed belongs to nobody.
-  s.table.remove(op.key);
-  op.key = *s.table.add(&op, now + *delay);
-  arm_deadline();
-  return true;
-}
-
-void ClientCore::circuit_may_have_changed() {
-  const Circuit now = state_->policies->circuit();
-  const Circuit before = circuit_.exchange(now, std::memory_order_relaxed);
-  if (now == before) return;
-  const CircuitEvent event{now, state_->policies->circuit_detail(before)};
-  if (now == Circuit::open) counters_.circuit_openings.fetch_add(1, std::memory_order_relaxed);
-  const LogLevel level = before == Circuit::closed ? LogLevel::warn : LogLevel::info;
-  log(level, "client " + settings_.name, "circuit " + std::string(to_string(now)) + ": " + event.detail);
-  std::vector<CircuitHandler> handlers;
-  {
-    const std::lock_guard lock(state_->mutex);
-    handlers = state_->circuit_handlers;
-  }
-  if (handlers.empty()) return;
-  loop_.post([handlers = std::move(handlers), event] {   // not inside the call that was refused, or ended
-    for (const CircuitHandler& handler : handlers) handler(event);
-  });
 }
 
 // ---- ending ----------------------------------------------------------------------------------------------------------
@@ -511,130 +388,5 @@ void ClientCore::drained(OperationPtr operation) {
   if (operation->holds_reading && operation->key != 0) progressed(*operation.get());
   release_reading(*operation.get());
 }
-
-// ---- connecting ------------------------------------------------------------------------------------------------------
-
-void ClientCore::connect() {
-  set_status(counters_.connects.load(std::memory_order_relaxed) == 0 ? Status::connecting : Status::reconnecting, "");
-  state_->transport->connect();
-}
-
-void ClientCore::on_connected(std::string_view peer) {
-  if (state_->closing) return;
-  state_->reconnect.connected();
-  counters_.connects.fetch_add(1, std::memory_order_relaxed);
-  set_status(Status::connected, std::string(peer));
-  std::deque<std::uint64_t> waiting;
-  waiting.swap(state_->waiting);
-  for (const std::uint64_t key : waiting) {
-    const OperationPtr op(state_->table.find(key));
-    if (!op) continue;   // ended while it waited
-    if (op->kind == Operation::Kind::connect) {
-      finish(*op.get(), nullptr);
-    } else {
-      transmit(*op.get(), false);
-    }
-  }
-}
-
-void ClientCore::on_disconnected(Failure why) {
-  if (state_->closing) return;
-  const bool was_connected = state_->reconnect.state() == Reconnect::State::connected;
-  const auto delay = state_->reconnect.lost();
-  set_status(Status::disconnected, why.detail);
-  if (delay) connect_after(*delay, why.detail);
-  if (was_connected) {
-    fail_all(why.code == errc::connection_lost ? why.code : make_error_code(errc::connection_lost), why.detail);
-  } else if (!delay || !waits_offline()) {
-    fail_all(why.code == errc::not_connected ? why.code : make_error_code(errc::not_connected), why.detail);
-  }
-}
-
-bool ClientCore::waits_offline() const {
-  const bool was_there = counters_.connects.load(std::memory_order_relaxed) != 0;
-  return settings_.offline_queue.value_or(settings_.promises.broker && was_there);
-}
-
-void ClientCore::connect_after(std::chrono::milliseconds delay, const std::string& why) {
-  set_status(Status::reconnecting, "next attempt in " + std::to_string(delay.count()) + " ms: " + why);
-  state_->reconnect_timer->expires_after(delay);
-  state_->reconnect_timer->async_wait([self = shared_from_this()](std::error_code error) {
-    if (!error && self->state_->reconnect.due()) self->connect();
-  });
-}
-
-// ---- the rest --------------------------------------------------------------------------------------------------------
-
-void ClientCore::close(std::chrono::milliseconds limit, std::function<void()> done) {
-  loop_.post([self = shared_from_this(), limit, done = std::move(done)]() mutable {
-    self->run_queue();
-    State& s = *self->state_;
-    if (std::exchange(s.closing, true)) return done();
-    // A broker does not tell services that their caller has gone.
-    if (self->settings_.promises.broker && s.reconnect.state() == Reconnect::State::connected) {
-      for (const Operation* op : s.table.all()) {
-        if (!op->transmitted || op->kind == Operation::Kind::event) continue;
-        const RequestIds::Text id = s.ids.text(op->key);
-        s.transport->cancel({id.data(), id.size()});
-      }
-    }
-    s.reconnect.close();
-    s.deadline_timer->cancel();
-    s.reconnect_timer->cancel();
-    self->fail_all(make_error_code(errc::closed), "the client was closed");
-    s.transport->close(limit, [self, done = std::move(done)]() mutable {
-      self->loop_.post([self, done = std::move(done)] {   // not inside a call of the transport's
-        self->state_->transport.reset();
-        self->state_->deadline_timer.reset();
-        self->state_->reconnect_timer.reset();
-        self->set_status(Status::closed, "");
-        done();
-      });
-    });
-  });
-}
-
-void ClientCore::on_status_change(StatusHandler handler) {
-  const std::lock_guard lock(state_->mutex);
-  state_->status_handlers.push_back(std::move(handler));
-}
-
-void ClientCore::on_error(ErrorHandler handler) {
-  const std::lock_guard lock(state_->mutex);
-  state_->error_handlers.push_back(std::move(handler));
-}
-
-void ClientCore::on_circuit_change(CircuitHandler handler) {
-  const std::lock_guard lock(state_->mutex);
-  state_->circuit_handlers.push_back(std::move(handler));
-}
-
-void ClientCore::set_status(Status status, std::string detail) {
-  status_.store(status, std::memory_order_relaxed);
-  if (log_enabled(LogLevel::debug)) {
-    log(LogLevel::debug, "client " + settings_.name, std::string(to_string(status)) + (detail.empty() ? "" : ": ") + detail);
-  }
-  std::vector<StatusHandler> handlers;
-  {
-    const std::lock_guard lock(state_->mutex);
-    handlers = state_->status_handlers;
-  }
-  const StatusEvent event{status, std::move(detail)};
-  for (const StatusHandler& handler : handlers) handler(event);
-}
-
-void ClientCore::on_status(StatusEvent event) { set_status(event.status, std::move(event.detail)); }
-
-void ClientCore::on_error(const Failure& failure) {
-  std::vector<ErrorHandler> handlers;
-  {
-    const std::lock_guard lock(state_->mutex);
-    handlers = state_->error_handlers;
-  }
-  if (handlers.empty()) log(LogLevel::warn, "client " + settings_.name, failure.detail);
-  for (const ErrorHandler& handler : handlers) handler(failure);
-}
-
-spi::NativeHandle ClientCore::native() { return state_->transport ? state_->transport->native() : spi::NativeHandle(); }
 
 }  // namespace ferry::detail

@@ -28,6 +28,12 @@ struct Pair {
     service.on_message("sum", [](const std::vector<double>& numbers) { return numbers.at(0) + numbers.at(1); });
     service.on_message("echo", [](ferry::Payload payload) { return payload; });
     service.on_message("later", [](int n) -> ferry::task<int> { co_return n; });
+    service.on_message("piped", [](int n) { return n; }, ferry::Pipeline()
+        .guard([](ferry::Context&) { return true; })
+        .interceptor([](ferry::Context&, ferry::Next& next) { next.on_end([](const std::exception_ptr&) {}); })
+        .pipe([](int n) { return n + 1; })
+        .filter([](const ferry::RpcError& error) { return error.body(); }));
+    service.on_message("plain", [](int n) { return n; });
     service.on_event("tick", [this](int) { ++events; });
     service.on_message("events", [this] { return events; });
     service.on_message("allocations", [] { return allocations_here(); });
@@ -95,6 +101,20 @@ TEST_CASE("allocations: a request to a coroutine") {
   CAPTURE(cost.client, cost.service);
   CHECK(cost.client < 0.01);
   CHECK(cost.service < 3.01);
+}
+
+TEST_CASE("allocations: a pipeline, and none") {
+  Pair pair;
+  ferry::Client client = pair.client();
+  const ferry::Pattern plain("plain");
+  const ferry::Pattern piped("piped");
+  const Cost without = cost_of(pair, [&](int i) { return client.send<int>(plain, i); });
+  const Cost with = cost_of(pair, [&](int i) { return client.send<int>(piped, i); });
+  CAPTURE(without.client, without.service, with.client, with.service);
+  CHECK(without.client < 0.01);
+  CHECK(without.service < 0.01);
+  CHECK(with.client < 0.01);
+  CHECK(with.service < 4.01);   // the way through it, its context, what the interceptors say
 }
 
 TEST_CASE("allocations: an event") {
