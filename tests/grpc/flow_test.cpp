@@ -127,12 +127,12 @@ TEST_CASE("a contract: a handler that does not read holds its caller") {
 
 TEST_CASE("1000 streams that nobody reads hold their writers and nobody else, and all is there when they are read") {
   constexpr int streams = 1000;
-  constexpr int pages = 500;   // half a gigabyte, if nothing held it back
+  constexpr int pages = 250;   // a gigabyte, if nothing held it back
   std::atomic<int> written{0};
   Counter begun;
   Application service = envelope_service();
   service.on_message("pages", [&](ReplyWriter<std::string>& out) -> task<void> {
-    const std::string page(page_bytes, 'p');
+    const std::string page(4 * page_bytes, 'p');
     for (int i = 0; i < pages; ++i) {
       co_await out.write(page);
       if (i == 0) begun.add();
@@ -177,5 +177,5 @@ TEST_CASE("1000 streams that nobody reads hold their writers and nobody else, an
   CHECK(client.in_flight() == 0);
   const std::size_t grown = usage_of(getpid()).peak_bytes - before;
   INFO("pages written while nobody read: " << held << ", MiB at the most: " << grown / 1048576);
-  if (measured) CHECK(grown < std::size_t{300} << 20);
+  if (measured) CHECK(grown < std::size_t{450} << 20);
 }

@@ -170,7 +170,7 @@ TEST_CASE("waitForReady lets calls wait for a service that is not there yet") {
   Counter failures;
   Application app = contract_client(url, {{"waitForReady", true}});
   const Client client = app.client("HEROES");
-  client.on_status_change([&](const StatusEvent& event) {
+  client.on_status([&](const StatusEvent& event) {
     if (event.status == Status::disconnected) failures.add();
   });
   outcomes.start(client, client.send<json>("HeroService/FindOne", json::object()));

@@ -137,17 +137,18 @@ TEST_CASE("a request that cannot be parsed is INTERNAL, whatever the handler tak
 
 TEST_CASE("a handler of classes that are not those of its method is refused at start-up") {
   set_log_level(LogLevel::off);
-  const auto names = [](const char* method, const char* of_method, const char* of_handler) {
-    return Contains(method) && Contains(of_method) && Contains(of_handler);
+  const auto refused = [](const char* method, const char* pattern, auto handler, const char* of_method, const char* of_handler) {
+    CHECK_THAT(start_error(pattern, std::move(handler)), Contains(method) && Contains(of_method) && Contains(of_handler));
   };
-  CHECK_THAT(start_error("HeroService/FindOne", [](const hero::Hero& hero) { return hero; }),
-             names("/hero.HeroService/FindOne", "its request is hero.HeroById", "the handler hero.Hero"));
-  CHECK_THAT(start_error("HeroService/FindOne", [](hero::HeroById by) -> task<hero::HeroById> { co_return by; }),
-             names("/hero.HeroService/FindOne", "its response is hero.Hero", "the handler hero.HeroById"));
-  CHECK_THAT(start_error("HeroService/FindMany", [](ReplyWriter<hero::HeroById>&) -> task<void> { co_return; }),
-             names("/hero.HeroService/FindMany", "its response is hero.Hero", "the handler hero.HeroById"));
-  CHECK_THAT(start_error("StreamService/Count", [](RequestReader<hero::HeroById>&) -> task<hero::HeroById> { co_return hero::HeroById(); }),
-             names("/hero.StreamService/Count", "its request is hero.Hero", "the handler hero.HeroById"));
+  refused("/hero.HeroService/FindOne", "HeroService/FindOne", [](const hero::Hero& hero) { return hero; },
+          "its request is hero.HeroById", "the handler hero.Hero");
+  refused("/hero.HeroService/FindOne", "HeroService/FindOne", [](hero::HeroById by) -> task<hero::HeroById> { co_return by; },
+          "its response is hero.Hero", "the handler hero.HeroById");
+  refused("/hero.HeroService/FindMany", "HeroService/FindMany", [](ReplyWriter<hero::HeroById>&) -> task<void> { co_return; },
+          "its response is hero.Hero", "the handler hero.HeroById");
+  refused("/hero.StreamService/Count", "StreamService/Count",
+          [](RequestReader<hero::HeroById>&) -> task<hero::HeroById> { co_return hero::HeroById(); }, "its request is hero.Hero",
+          "the handler hero.HeroById");
   // Where a field stands for the message, JSON lies in between.
   CHECK(start_error("sum", [](const json&) { return hero::Total(); },
                     {{"routes", {{{"pattern", "sum"}, {"method", "MathService/Sum"}, {"request", "numbers"}}}}}).empty());

@@ -54,7 +54,7 @@ TEST_CASE("imports are found beside the contract, in includeDirs, and beside who
   const std::string head = "syntax = \"proto3\"; package hero; ";
   const std::string service = "service HeroService { rpc FindOne (HeroById) returns (Hero); } ";
   scratch.write("heroes/hero.proto", head + "import \"types/hero_type.proto\"; " + service);
-  scratch.write("heroes/types/hero_type.proto", head + "import \"by_id.proto\"; import \"../../shared/name.proto\"; " +
+  scratch.write("heroes/types/hero_type.proto", head + "import public \"by_id.proto\"; import \"../../shared/name.proto\"; " +
                                                     "message Hero { int32 id = 1; Name name = 2; }");
   scratch.write("heroes/types/by_id.proto", head + "message HeroById { int32 id = 1; }");
   scratch.write("shared/name.proto", head + "message Name { string text = 1; }");

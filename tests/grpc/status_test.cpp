@@ -39,12 +39,12 @@ TEST_CASE("the status that a handler sets is what its caller gets, in both modes
   contract.start();
   Application of_contract = contract_client(url_of(contract));
   CHECK(body_of(of_contract.client("HEROES"), "HeroService/FindOne") == expected);
-  const auto stub = hero::HeroService::NewStub(grpc::CreateChannel(url_of(contract), grpc::InsecureChannelCredentials()));
-  grpc::ClientContext context;
+  const auto stub = hero::HeroService::NewStub(::grpc::CreateChannel(url_of(contract), ::grpc::InsecureChannelCredentials()));
+  ::grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + 30s);
   hero::Hero hero;
-  const grpc::Status status = stub->FindOne(&context, hero::HeroById(), &hero);
-  CHECK(status.error_code() == grpc::FAILED_PRECONDITION);
+  const ::grpc::Status status = stub->FindOne(&context, hero::HeroById(), &hero);
+  CHECK(status.error_code() == ::grpc::FAILED_PRECONDITION);
   CHECK(status.error_details() == "why");
 
   Application envelope = envelope_service();

@@ -160,7 +160,7 @@ void Client::State::go_on(ClientCall& call, bool to_the_end) {
 
 void Client::State::take_message(ClientCall& call, Body& body) {
   if (!call.ended) message(call, body);
-  call.taken();
+  call.taken(body);
 }
 
 void Client::State::message(ClientCall& call, Body& body) {

@@ -6,7 +6,9 @@
 namespace ferry::grpc {
 namespace {
 
-constexpr int read_ahead = 16;   // messages of one call that its client's loop has not taken
+// Of one call, what its client's loop has not taken.
+constexpr int most_messages = 16;
+constexpr std::size_t most_bytes = std::size_t{64} * 1024;
 
 }  // namespace
 
@@ -108,7 +110,8 @@ void ClientCall::OnReadDone(bool ok) {
   bool reads_on = false;
   {
     const std::lock_guard lock(mutex_);
-    reads_on = ++untaken_ < read_ahead;
+    untaken_bytes_ += body->view().size();
+    reads_on = ++untaken_ < most_messages && untaken_bytes_ < most_bytes;
     if (!reads_on) {
       held_ = true;
       AddHold();
@@ -127,9 +130,10 @@ void ClientCall::keep() {
   good ? StartRead(&in_) : context.TryCancel();
 }
 
-void ClientCall::taken() {
+void ClientCall::taken(const Body& message) {
   const std::lock_guard lock(mutex_);
   --untaken_;
+  untaken_bytes_ -= message.view().size();
   if (!std::exchange(held_, false)) return;
   StartRead(&in_);
   RemoveHold();

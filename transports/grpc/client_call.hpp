@@ -77,8 +77,8 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
   void write(::grpc::ByteBuffer message);
   void end_writes();
   bool writable() const;
-  /// On the loop: one of its messages was taken.
-  void taken();
+  /// On the loop: one of its messages was.
+  void taken(const Body& message);
   /// On the loop: nobody waits for more.
   void cancel();
 
@@ -104,6 +104,7 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
   bool finishing_ = false;  // when all of it is written
   mutable bool waited_for_ = false;   // somebody wants to hear that it can take more
   int untaken_ = 0;     // messages on their way to the loop
+  std::size_t untaken_bytes_ = 0;
   bool held_ = false;   // no read is under way, and the call must not end before one is
 };
 

@@ -127,6 +127,10 @@ ChannelOptions channel_options(const spi::Options& options) {
   return channel;
 }
 
+/// What a stream that nobody reads holds in gRPC: HTTP/2's window of 64 KiB, as with NestJS. gRPC C++ would let each grow with the
+/// connection's throughput, so that a thousand of them hold as much as there is.
+void bound_streams(ChannelOptions& channel) { channel.emplace("grpc.http2.bdp_probe", 0); }
+
 std::string read_pem(const std::string& value, const spi::ConfigPlace& place, const std::string& directory) {
   if (value.find("-----BEGIN ") != std::string::npos) return value;
   const std::filesystem::path path = std::filesystem::path(directory) / value;
@@ -195,6 +199,7 @@ ClientSettings client_settings(const spi::ClientEnvironment& environment) {
   settings.target = target_of(urls, options.place("url"));
   settings.channel = channel_options(options);
   // A connection of its own that stays, whatever other channels of the process do; core says when to try again.
+  bound_streams(settings.channel);
   settings.channel.emplace("grpc.use_local_subchannel_pool", 1);
   settings.channel.emplace("grpc.client_idle_timeout_ms", std::numeric_limits<int>::max());
   const bool in_turn = options.has("loadBalancing") ? options.string("loadBalancing") == "round_robin" : urls.size() > 1;
@@ -214,6 +219,7 @@ ServerSettings server_settings(const spi::ServerEnvironment& environment) {
   if (urls.empty()) spi::config_error(options.place("url"), "no address", "give host:port");
   settings.urls = urls;
   settings.channel = channel_options(options);
+  bound_streams(settings.channel);
   settings.channel.emplace("grpc.so_reuseport", 0);   // two services on one port are a mistake
   settings.credentials = read_credentials(options, environment.directory, true);
   if (options.boolean("reflection") && !options.given("protoPath")) {
