@@ -70,11 +70,11 @@ DeadLetter dead_letter(const spi::DeliveryPtr& delivery, const std::string& rout
   }
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
   DeadLetter letter{Payload::view(delivery), delivery->headers()};
-  letter.headers.set("ferry-dead-pattern", route);
-  letter.headers.set("ferry-dead-service", service);
-  letter.headers.set("ferry-dead-attempts", std::to_string(delivery->attempt()));
-  letter.headers.set("ferry-dead-time", std::to_string(now.count()));
-  letter.headers.set("ferry-dead-cause", cause);
+  letter.headers.set("dead-letter-pattern", route);
+  letter.headers.set("dead-letter-service", service);
+  letter.headers.set("dead-letter-attempts", std::to_string(delivery->attempt()));
+  letter.headers.set("dead-letter-time", std::to_string(now.count()));
+  letter.headers.set("dead-letter-cause", cause);
   return letter;
 }
 

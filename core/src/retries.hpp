@@ -31,7 +31,7 @@ struct RetrySettings {
 /// What is kept of a message that is not tried again.
 struct DeadLetter {
   Payload payload;
-  Headers headers;   ///< its own, and what became of it: `ferry-dead-...`
+  Headers headers;   ///< its own, and what became of it: `dead-letter-...`
 };
 /// Keeps it, and calls back once from any thread: null when it is kept.
 using DeadLetterSink = std::function<void(DeadLetter, std::function<void(const Failure*)>)>;

@@ -5,12 +5,15 @@
 
 #include <cerrno>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "ferry/saga/error.hpp"
 
 namespace ferry::detail {
 namespace {
+
+constexpr std::int64_t preparing = std::int64_t{1} << 62;   // nobody's number
 
 struct flock byte_of(std::int64_t owner) {
   struct flock range{};
@@ -33,6 +36,25 @@ OwnerLock::~OwnerLock() { ::close(descriptor_); }
 void OwnerLock::take(std::int64_t owner) {
   struct flock range = byte_of(owner);
   if (::fcntl(descriptor_, F_OFD_SETLK, &range) != 0) fail("cannot be locked");
+}
+
+void OwnerLock::prepare_alone(std::chrono::milliseconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  struct flock range = byte_of(preparing);
+  while (::fcntl(descriptor_, F_OFD_SETLK, &range) != 0) {
+    if (errno != EAGAIN && errno != EACCES) fail("cannot be locked");
+    if (std::chrono::steady_clock::now() >= end) {
+      throw SagaStoreError(saga_errc::store_locked, "another process has been making the log of sagas beside " + file_ +
+                                                        " ready for longer than lock_timeout: see which, and what it does there");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));   // such a lock has no wait with a limit
+  }
+}
+
+void OwnerLock::prepared() {
+  struct flock range = byte_of(preparing);
+  range.l_type = F_UNLCK;
+  if (::fcntl(descriptor_, F_OFD_SETLK, &range) != 0) fail("cannot be unlocked");
 }
 
 bool OwnerLock::lives(std::int64_t owner) const {

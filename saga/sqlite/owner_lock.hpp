@@ -1,6 +1,7 @@
 #pragma once
 // Who lives: each owner holds a lock on its own byte of one file, which the system takes from it when it ends.
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -18,6 +19,10 @@ class OwnerLock {
 
   /// `owner`: a number nobody had before.
   void take(std::int64_t owner);
+  /// Until `prepared`, or the end of this, no other gets past it: what makes a new log ready cannot wait for others by itself
+  /// (SQLite does not, to change the journal's mode). Throws `SagaStoreError` if one does not let go within `limit`.
+  void prepare_alone(std::chrono::milliseconds limit);
+  void prepared();
   /// Of another one.
   bool lives(std::int64_t owner) const;
 

@@ -75,7 +75,9 @@ std::vector<SagaEntry> entries_of(Statement&& query) {
 struct SqliteSagaStore::Impl {
   Impl(const std::filesystem::path& path, SqliteSagaOptions given)
       : options(given), database(path, static_cast<int>(given.lock_timeout.count())), lock(path.string() + "-owners") {
+    lock.prepare_alone(options.lock_timeout);
     prepare();
+    lock.prepared();
   }
 
   void prepare() {

@@ -161,10 +161,10 @@ TEST_CASE("an event that is given up goes to the dead-letter destination, with t
   const json letter = dead.get();
   CHECK(letter.at("data") == order_of(7, 1));
   CHECK(letter.at("tenant") == "acme");
-  CHECK(letter.at("ferry-dead-pattern") == "poison");
-  CHECK(letter.at("ferry-dead-service") == "suite");
-  CHECK(letter.at("ferry-dead-attempts") == "2");
-  CHECK(letter.at("ferry-dead-cause") == "cannot digest this");
+  CHECK(letter.at("dead-letter-pattern") == "poison");
+  CHECK(letter.at("dead-letter-service") == "suite");
+  CHECK(letter.at("dead-letter-attempts") == "2");
+  CHECK(letter.at("dead-letter-cause") == "cannot digest this");
   CHECK(tried.get() == 2);
   set_log_level(LogLevel::error);
 }

@@ -78,7 +78,7 @@ class Stock {
   void routes(ferry::HandlerScope on) {
     on.use(ferry::Pipeline().interceptor(ferry::timeout(2s)));
     on.on_message("count", this, &Stock::count);
-    on.on_event("sold", this, &Stock::sold, ferry::needs::at_least_once);
+    on.on_event("sold", this, &Stock::sold);
   }
 
  private:
