@@ -126,6 +126,10 @@ std::pair<std::string, std::string> World::wildcard() const {
   return {given.value("pattern", "wild.*.get"), given.value("route", "wild.42.get")};
 }
 
+std::vector<Grant> World::grants() const {
+  return check_config(config(true, nlohmann::json::object())).services.front().grants;
+}
+
 bool World::redelivers() const { return document_["services"]["suite"].value("delivery", "") == "at-least-once"; }
 
 task<void> World::forever() {

@@ -9,11 +9,13 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "../support/await.hpp"
 #include "../support/broker.hpp"
 #include "../support/gate.hpp"
 #include "catch.hpp"
+#include "ferry/config_check.hpp"
 #include "ferry/ferry.hpp"
 
 namespace ferry::test {
@@ -69,6 +71,8 @@ class World {
 
   const spi::Capabilities& capabilities() const { return capabilities_; }
   const std::string& transport() const { return transport_; }
+  /// What `ferry check` says of the needs of the service's handlers.
+  std::vector<Grant> grants() const;
   /// Between the client and what it connects to, if this transport's config lets it be.
   Gate* gate() { return gate_.get(); }
   /// Between the service and its broker.
