@@ -111,6 +111,26 @@ TEST_CASE("mqtt: a session that goes on sends again what was not acknowledged", 
   CHECK(flow.messages() == 0);
 }
 
+TEST_CASE("mqtt: what nobody waits for is not sent again", "[mqtt]") {
+  Outflow flow;
+  const auto add = [&](std::uint8_t qos, std::uint32_t kind) {
+    Outflow::Entry& entry = flow.add_message(qos, {kind, 1});
+    append_publish_head(entry.packet, Version::v3_1_1, {"t", {}, entry.id, qos, false, false}, 0);
+  };
+  add(1, 7);
+  add(1, 8);
+  add(2, 7);
+  flow.forget(7);
+  CHECK(flow.messages() == 2);
+  std::vector<int> again;
+  flow.resume([&](const Outflow::Entry& entry) { again.push_back(entry.id); });
+  CHECK(again == std::vector<int>{2, 3});
+  Ticket ticket;
+  CHECK(answer(flow, PacketType::puback, 1, ticket) == Step::unknown);   // late
+  CHECK(answer(flow, PacketType::puback, 2, ticket) == Step::done);
+  CHECK(flow.messages() == 1);
+}
+
 TEST_CASE("mqtt: acknowledgements go out in the order in which messages came", "[mqtt]") {
   Inflow flow;
   const auto first = flow.take(message(1)).arrival;

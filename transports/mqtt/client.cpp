@@ -71,6 +71,7 @@ void Client::ready() {
 
 void Client::on_lost(const Failure& why, const std::vector<Ticket>& unsent) {
   const std::string unsent_detail = "it waited for its turn (maxInflight): " + why.detail;
+  session_.forget(requested);   // their callers are told that they may have been lost, and may ask again
   forget_all();
   for (const Ticket& ticket : unsent) {
     if (ticket.kind != emitted) continue;

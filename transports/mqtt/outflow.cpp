@@ -54,6 +54,16 @@ Outflow::Step Outflow::answer(PacketType type, std::uint16_t id, std::uint8_t& c
   return Step::done;
 }
 
+void Outflow::forget(std::uint32_t kind) {
+  for (Entry& entry : entries_) {
+    if (entry.state != State::published || entry.qos != 1 || entry.ticket.kind != kind) continue;
+    --messages_;
+    entry.state = State::free;
+    entry.packet = {};
+  }
+  trim();
+}
+
 void Outflow::trim() {
   while (!entries_.empty() && entries_.front().state == State::free) entries_.pop_front();
 }

@@ -56,6 +56,9 @@ class Outflow {
       if (entry.state != State::free) each(entry);
     }
   }
+  /// What was published with QoS 1 by this kind of ticket is not sent again: nobody waits for it any more. (With QoS 2 the server
+  /// itself sees to it that it is not handed on twice.)
+  void forget(std::uint32_t kind);
   /// A session goes on over a new connection: `again` sends what the server may not have had (a packet, or PUBREL for an
   /// entry that is released). Tickets are of the past, and subscriptions are made anew.
   template <class F>

@@ -71,6 +71,8 @@ class Session final : private ConnectionUser {
   bool admits(const Outgoing& message, Failure& failure) const;
   /// Only while connected. With QoS 0 `ticket` is not heard of again.
   void publish(const Outgoing& message, const Ticket& ticket);
+  /// What was published so, and may not have arrived, is not sent again when the session goes on. See `Outflow::forget`.
+  void forget(std::uint32_t kind) { outflow_.forget(kind); }
   void subscribe(const std::vector<TopicFilter>& filters, const Ticket& ticket);
   void unsubscribe(const std::vector<std::string>& filters, const Ticket& ticket);
   /// The message was handled.
