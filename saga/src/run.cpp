@@ -13,7 +13,7 @@
 namespace ferry::detail {
 namespace {
 
-constexpr std::chrono::seconds unwinding_limit{1};   // of an action that was cancelled by an interruption
+constexpr std::chrono::seconds interrupted_limit{1};   // of an action that was cancelled by an interruption
 constexpr std::chrono::hours far_away{24 * 365};     // as a deadline: what a clock can hold
 
 // Owns all that the action uses, for an action may outlive an interrupted run.
@@ -189,7 +189,7 @@ task<std::optional<Failure>> SagaRunState::perform(SagaMachine::Next next, std::
       if (action_done_) break;
     }
     if (interrupted_) {
-      co_await wait_until(Clock::now() + unwinding_limit);
+      co_await wait_until(Clock::now() + interrupted_limit);
       break;
     }
     co_await wait_until(undo || cancelled ? Clock::time_point::max() : deadline_);

@@ -129,6 +129,11 @@ class World {
 #define FERRY_NEEDS_BROKER(world) \
   if ((world).broker() == nullptr) FERRY_NOT_APPLICABLE("the transport has no broker")
 
+/// A handler that answers with what it was sent.
+inline void add_echo(Application& app) {
+  app.on_message("echo", [](Payload payload) { return payload; });
+}
+
 /// Runs a coroutine on the client's runtime and waits for it.
 template <class F>
 void run_on(Application& application, F coroutine) {

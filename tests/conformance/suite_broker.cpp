@@ -39,10 +39,6 @@ void watch(const Client& client, Statuses& statuses) {
   client.on_status([&](const StatusEvent& event) { statuses.add(event); });
 }
 
-void add_echo(Application& app) {
-  app.on_message("echo", [](Payload payload) { return payload; });
-}
-
 /// Its only handlers are what most cases need: an echo, and somebody who notes its statuses.
 std::function<void(Application&)> watched_echo(Statuses& statuses) {
   return [&statuses](Application& app) {

@@ -6,14 +6,6 @@
 using namespace ferry;
 using namespace ferry::test;
 
-namespace {
-
-void add_echo(Application& app) {
-  app.on_message("echo", [](Payload payload) { return payload; });
-}
-
-}  // namespace
-
 TEST_CASE("bytes that come one at a time") {
   World world;
   FERRY_NEEDS_GATE(world);

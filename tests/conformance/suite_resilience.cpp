@@ -15,10 +15,6 @@ const nlohmann::json patient{
     {"reconnect", {{"backoff", "5ms"}, {"maxBackoff", "20ms"}}},
     {"retry", {{"attempts", 100}, {"backoff", "10ms"}, {"maxBackoff", "100ms"}, {"attemptTimeout", "500ms"}, {"budget", {{"perSecond", 1000}}}}}};
 
-void add_echo(Application& app) {
-  app.on_message("echo", [](Payload payload) { return payload; });
-}
-
 /// A handler that is silent as often as it is told to, and then answers with what it was sent.
 class Stubborn {
  public:

@@ -142,7 +142,7 @@ ExitCode bench(const BenchArguments& arguments) {
   return result.failed == 0 && !flushed ? ExitCode::timed_out : code_of(result);
 }
 
-constexpr const char* examples =
+constexpr const char* bench_examples =
     "Without --rate, a closed loop: N callers, each of which sends again when it has its reply. With --rate, an open loop:\n"
     "a message leaves at its moment, whatever became of those before, and its latency counts from that moment, also when it\n"
     "had to wait because N were in flight. So a service that stalls cannot hide it. Messages whose turn never came are\n"
@@ -172,7 +172,7 @@ void add_bench(CLI::App& app, Action& chosen) {
       ->check(CLI::Range(0.001, 10e6));
   command->add_flag("--events", arguments->events, "Emit events instead of sending requests");
   command->add_flag("--json", arguments->json, "Print JSON");
-  command->footer(std::string(examples) + exit_codes_help);
+  command->footer(std::string(bench_examples) + exit_codes_help);
   command->callback([arguments, &chosen] {
     chosen = [arguments] { return ending_in(arguments->json, [&] { return bench(*arguments); }); };
   });

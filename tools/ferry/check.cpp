@@ -245,7 +245,7 @@ ExitCode check(const CheckArguments& arguments) {
   return report.failed() ? ExitCode::no_connection : ExitCode::ok;
 }
 
-constexpr const char* examples =
+constexpr const char* check_examples =
     "Validates the file, loads the plugins it needs, and makes each transport ready, so that it finds certificates and all\n"
     "else that options name. Clients connect, and leave again. Services do not start, and nothing is sent: a check beside\n"
     "a running service takes none of its messages. Says all that is wrong: one error for each service and client.\n"
@@ -269,7 +269,7 @@ void add_check(CLI::App& app, Action& chosen) {
   command->add_flag("--no-connect", arguments->offline, "Leave out what needs the network");
   command->add_option("--timeout", arguments->timeout, "How long each client may take to connect")->type_name("TIME");
   command->add_flag("--json", arguments->json, "Print JSON");
-  command->footer(examples);
+  command->footer(check_examples);
   command->callback([arguments, &chosen] {
     chosen = [arguments] { return ending_in(arguments->json, [&] { return check(*arguments); }); };
   });

@@ -10,13 +10,13 @@
 namespace ferry::tool {
 namespace {
 
-ExitCode completion(const CLI::App& app, const std::string& shell) {
+ExitCode print_completion(const CLI::App& app, const std::string& shell) {
   const CommandTable program = table_of(app);
   print_line(shell == "bash" ? bash_script(program) : shell == "zsh" ? zsh_script(program) : fish_script(program));
   return ExitCode::ok;
 }
 
-constexpr const char* examples =
+constexpr const char* completion_examples =
     "Examples:\n"
     "  source <(ferry completion bash)                                       # in ~/.bashrc\n"
     "  ferry completion zsh > \"${fpath[1]}/_ferry\"                           # then start zsh anew\n"
@@ -31,8 +31,8 @@ void add_completion(CLI::App& app, Action& chosen) {
       ->type_name("")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  command->footer(examples);
-  command->callback([&app, shell, &chosen] { chosen = [&app, shell] { return completion(app, *shell); }; });
+  command->footer(completion_examples);
+  command->callback([&app, shell, &chosen] { chosen = [&app, shell] { return print_completion(app, *shell); }; });
 }
 
 }  // namespace ferry::tool

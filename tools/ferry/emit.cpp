@@ -25,7 +25,7 @@ ExitCode emit(const Message& message, bool json) {
   return ExitCode::ok;
 }
 
-constexpr const char* examples =
+constexpr const char* emit_examples =
     "Ends when the broker has confirmed the event, or, on a transport that confirms nothing, when it has been sent.\n"
     "--timeout (5s) is the wait for that. --json says which: {\"outcome\":\"confirmed\"} or {\"outcome\":\"accepted\"}, and of a\n"
     "failure {\"error\":{\"kind\":\"timed_out\",\"message\":...,\"fate\":...}}.\n"
@@ -44,7 +44,7 @@ void add_emit(CLI::App& app, Action& chosen) {
   const auto json = std::make_shared<bool>(false);
   arguments->add_to(*command);
   command->add_flag("--json", *json, "Print JSON that says how it ended");
-  command->footer(std::string(examples) + exit_codes_help);
+  command->footer(std::string(emit_examples) + exit_codes_help);
   command->callback([arguments, json, &chosen] {
     chosen = [arguments, json] { return ending_in(*json, [&] { return emit(arguments->read(), *json); }); };
   });

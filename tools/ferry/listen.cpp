@@ -112,7 +112,7 @@ ExitCode listen(ListenArguments arguments) {
   return ExitCode::ok;
 }
 
-constexpr const char* examples =
+constexpr const char* listen_examples =
     "Each message is one line on standard output: {\"pattern\":...,\"data\":...,\"headers\":{...}}, without data if it has\n"
     "none. A request is answered with no value. SIGINT and SIGTERM end it, with exit code 0.\n"
     "\n"
@@ -133,7 +133,7 @@ void add_listen(CLI::App& app, Action& chosen) {
   arguments->target.add_options(*command);
   arguments->target.add_replay(*command);
   command->add_option("--count", arguments->count, "Ends after this many messages")->type_name("N")->check(CLI::PositiveNumber);
-  command->footer(std::string(examples) + exit_codes_help);
+  command->footer(std::string(listen_examples) + exit_codes_help);
   command->callback([arguments, &chosen] { chosen = [arguments] { return listen(*arguments); }; });
 }
 

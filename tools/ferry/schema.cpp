@@ -22,7 +22,7 @@ ExitCode schema(const PluginPath& path) {
   return ExitCode::ok;
 }
 
-constexpr const char* examples =
+constexpr const char* schema_examples =
     "JSON Schema 2020-12, with the options of every transport that is found: see ferry transports. An editor that is told\n"
     "of it by \"$schema\" completes and checks as you type.\n"
     "\n"
@@ -36,7 +36,7 @@ void add_schema(CLI::App& app, Action& chosen) {
   CLI::App* command = app.add_subcommand("schema", "Prints a JSON Schema of config files, for editors");
   const auto path = std::make_shared<PluginPath>();
   path->add_option(*command);
-  command->footer(examples);
+  command->footer(schema_examples);
   command->callback([path, &chosen] { chosen = [path] { return schema(*path); }; });
 }
 

@@ -43,7 +43,7 @@ ExitCode send(const Message& message, bool json) {
   return ExitCode::ok;
 }
 
-constexpr const char* examples =
+constexpr const char* send_examples =
     "Each reply is one line of JSON on standard output; a reply without a value prints nothing. A stream may last as long\n"
     "as it likes: --timeout (30s) is the wait for its next value. With --json a reply is {\"value\":...}, and what went wrong\n"
     "is {\"error\":{\"kind\":\"timed_out\",\"message\":...,\"fate\":...}} on standard output, too.\n"
@@ -64,7 +64,7 @@ void add_send(CLI::App& app, Action& chosen) {
   const auto json = std::make_shared<bool>(false);
   arguments->add_to(*command);
   command->add_flag("--json", *json, "Print JSON that also says how it ended");
-  command->footer(std::string(examples) + exit_codes_help);
+  command->footer(std::string(send_examples) + exit_codes_help);
   command->callback([arguments, json, &chosen] {
     chosen = [arguments, json] { return ending_in(*json, [&] { return send(arguments->read(), *json); }); };
   });

@@ -118,7 +118,7 @@ ExitCode transports(const PluginPath& path, bool json) {
   return ExitCode::ok;
 }
 
-constexpr const char* examples =
+constexpr const char* transports_examples =
     "A plugin that does not fit is listed with the reason; the exit code stays 0. Of several files of one name the first\n"
     "that is found counts.\n"
     "\n"
@@ -135,7 +135,7 @@ void add_transports(CLI::App& app, Action& chosen) {
   const auto json = std::make_shared<bool>(false);
   path->add_option(*command);
   command->add_flag("--json", *json, "Print JSON");
-  command->footer(examples);
+  command->footer(transports_examples);
   command->callback([path, json, &chosen] { chosen = [path, json] { return transports(*path, *json); }; });
 }
 

@@ -12,7 +12,7 @@ namespace ferry::grpc {
 namespace {
 
 using nlohmann::json;
-constexpr int deepest = 100;
+constexpr int deepest_message = 100;
 
 std::string shown(const json& value) {
   const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -76,7 +76,7 @@ class Encoder {
 
   bool message(const Shape& shape, const json& value, std::string& out, int depth) {
     if (!value.is_object()) return fail("expected an object, got " + shown(value));
-    if (depth > deepest) return fail("messages in messages, too deep");
+    if (depth > deepest_message) return fail("messages in messages, too deep");
     for (const Field& field : shape.fields) {
       auto found = value.find(field.name);
       if (found == value.end()) found = value.find(field.other_name);

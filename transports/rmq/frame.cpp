@@ -3,6 +3,8 @@
 #include <array>
 #include <memory>
 
+#include "transports/rmq/number.hpp"
+
 namespace ferry::rmq {
 namespace {
 
@@ -13,11 +15,6 @@ T read_number(const char* at) noexcept {
   T value = 0;
   for (std::size_t i = 0; i < sizeof(T); ++i) value = static_cast<T>(value << 8 | static_cast<unsigned char>(at[i]));
   return value;
-}
-
-template <class T>
-void append_number(std::string& out, T value) {
-  for (std::size_t i = sizeof(T); i-- > 0;) out += static_cast<char>(value >> (8 * i));
 }
 
 void append_frame_head(std::string& out, int type, std::uint16_t channel, std::size_t size) {

@@ -7,6 +7,7 @@
 #include <amqp_framing.h>
 
 #include "ferry/detail/utf.hpp"
+#include "transports/rmq/number.hpp"
 
 namespace ferry::rmq {
 namespace {
@@ -44,11 +45,6 @@ class Reader {
   std::string_view rest_;
   bool ok_ = true;
 };
-
-template <class T>
-void append_number(std::string& out, T value) {
-  for (std::size_t i = sizeof(T); i-- > 0;) out += static_cast<char>(value >> (8 * i));
-}
 
 nlohmann::json text_value(std::string_view text) { return detail::replace_invalid_utf8(text); }
 

@@ -6,7 +6,7 @@ namespace ferry::detail {
 namespace {
 
 using Outcome = CircuitBreaker::Outcome;
-using Stage = Course::Stage;
+using CourseStage = Course::Stage;
 
 bool asks_a_service(const Operation& op) {
   return op.kind != Operation::Kind::event && op.kind != Operation::Kind::connect;
@@ -39,7 +39,7 @@ ClientPolicies::ClientPolicies(const ClientSettings& settings, ClientCounters& c
 
 ClientPolicies::Entry ClientPolicies::enter(Operation& op, Time now) {
   Course& course = op.course;
-  course.stage = Stage::beginning;
+  course.stage = CourseStage::beginning;
   if (asks_a_service(op)) {
     // Before it waits: a call that will be refused anyway should not wait for that.
     if (breaks() && breaker_.refuses(now)) return count(counters_.circuit_refusals), Entry::circuit_open;
@@ -47,7 +47,7 @@ ClientPolicies::Entry ClientPolicies::enter(Operation& op, Time now) {
       const auto ticket = limit_.wait(op.key);
       if (!ticket) return count(counters_.limit_refusals), Entry::queue_full;
       course.ticket = *ticket;
-      course.stage = Stage::queued;
+      course.stage = CourseStage::queued;
       return Entry::wait;
     }
   }
@@ -56,7 +56,7 @@ ClientPolicies::Entry ClientPolicies::enter(Operation& op, Time now) {
 
 ClientPolicies::Entry ClientPolicies::go_on(Operation& op, Time now) {
   Course& course = op.course;
-  course.stage = Stage::beginning;
+  course.stage = CourseStage::beginning;
   course.ticket = 0;
   if (asks_a_service(op)) {
     course.has_place = limited();
@@ -67,7 +67,7 @@ ClientPolicies::Entry ClientPolicies::go_on(Operation& op, Time now) {
     }
   }
   if (course.attempts++ == 0 && attempts(op) > 1) budget_.first_attempt(now);
-  course.stage = Stage::running;
+  course.stage = CourseStage::running;
   return Entry::go;
 }
 
@@ -105,7 +105,7 @@ RetryPolicy::Call ClientPolicies::call_of(const Operation& op, Time now) const {
 std::optional<std::chrono::milliseconds> ClientPolicies::retry(const Operation& op, const Failure& failure, Time now,
                                                                std::string& detail) {
   // What was refused here has had no attempt that failed; and values that came cannot be taken back.
-  if (op.course.stage != Stage::running || op.course.answered) return std::nullopt;
+  if (op.course.stage != CourseStage::running || op.course.answered) return std::nullopt;
   const auto delay = retry_.retry(call_of(op, now), failure, random_);
   if (!delay) return std::nullopt;
   if (!budget_.take(now)) {

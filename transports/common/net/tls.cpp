@@ -8,17 +8,13 @@
 
 #include <asio/error.hpp>
 #include <asio/post.hpp>
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/x509.h>
 
 #include "transports/common/net/error.hpp"
+#include "transports/common/net/openssl_ptr.hpp"
 
 namespace ferry::net {
 namespace {
-
-struct BioFree { void operator()(BIO* p) const noexcept { BIO_free(p); } };
-struct CertificateFree { void operator()(X509* p) const noexcept { X509_free(p); } };
 
 // A socket as OpenSSL sees it. Its own kind writes with write(2), which raises SIGPIPE when the peer is gone.
 BIO_METHOD* socket_bio_method() {
@@ -60,9 +56,9 @@ TlsWire::TlsWire(Socket socket, const TlsContext& context) : Wire(std::move(sock
 }
 
 std::string TlsWire::peer_certificate_subject() const {
-  const std::unique_ptr<X509, CertificateFree> certificate(SSL_get1_peer_certificate(ssl_.get()));
+  const CertificatePtr certificate(SSL_get1_peer_certificate(ssl_.get()));
   if (!certificate) return {};
-  const std::unique_ptr<BIO, BioFree> out(BIO_new(BIO_s_mem()));
+  const BioPtr out(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(out.get(), X509_get_subject_name(certificate.get()), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
   char* text = nullptr;
   const long size = BIO_get_mem_data(out.get(), &text);

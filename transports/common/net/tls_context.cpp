@@ -9,23 +9,15 @@
 #include <vector>
 
 #include <asio/ip/address.hpp>
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include "transports/common/net/error.hpp"
+#include "transports/common/net/openssl_ptr.hpp"
 
 namespace ferry::net {
 namespace {
-
-struct BioFree { void operator()(BIO* p) const noexcept { BIO_free(p); } };
-struct CertificateFree { void operator()(X509* p) const noexcept { X509_free(p); } };
-struct KeyFree { void operator()(EVP_PKEY* p) const noexcept { EVP_PKEY_free(p); } };
-using BioPtr = std::unique_ptr<BIO, BioFree>;
-using CertificatePtr = std::unique_ptr<X509, CertificateFree>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, KeyFree>;
 
 /// PEM text, given as such or by the name of a file.
 struct Pem {
