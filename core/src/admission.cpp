@@ -25,15 +25,16 @@ std::optional<std::string> Admission::key_of(const spi::Delivery& delivery) cons
   return payload->at(*settings_.order_by).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-void Admission::admit(spi::DeliveryPtr delivery) {
+bool Admission::admit(spi::DeliveryPtr delivery) {
   auto key = key_of(*delivery);
   std::unique_lock lock(mutex_);
+  if (key && left_.contains(*key)) return false;
   Place& place = places_[delivery.get()];
   if (key) {
     place.ordered = true;
     place.key = std::move(*key);
     auto first = keys_.enter(place.key, std::move(delivery));
-    if (!first) return;
+    if (!first) return true;
     delivery = std::move(*first);
   }
   const spi::Delivery* own = delivery.get();
@@ -41,12 +42,13 @@ void Admission::admit(spi::DeliveryPtr delivery) {
   Ready ready = pump();
   lock.unlock();
   start(std::move(ready), own);
+  return true;
 }
 
 void Admission::stopped(Place& place) {
   if (!std::exchange(place.running, false)) return;
   --running_;
-  if (adaptive_) adaptive_->ended(Clock::now() - place.since, place.with);
+  if (adaptive_ && place.with != 0) adaptive_->ended(Clock::now() - place.since, place.with);
 }
 
 void Admission::pause(const spi::Delivery& delivery) {
@@ -67,6 +69,12 @@ void Admission::resume(spi::DeliveryPtr delivery) {
   start(std::move(ready));
 }
 
+void Admission::skipped(const spi::Delivery& delivery) {
+  const std::lock_guard lock(mutex_);
+  const auto found = places_.find(&delivery);
+  if (found != places_.end()) found->second.with = 0;
+}
+
 void Admission::finished(const spi::Delivery& delivery) {
   std::unique_lock lock(mutex_);
   const auto found = places_.find(&delivery);
@@ -79,6 +87,16 @@ void Admission::finished(const spi::Delivery& delivery) {
   Ready ready = pump();
   lock.unlock();
   start(std::move(ready));
+}
+
+std::deque<spi::DeliveryPtr> Admission::leave(const spi::Delivery& delivery) {
+  const std::lock_guard lock(mutex_);
+  const auto found = places_.find(&delivery);
+  if (found == places_.end() || !std::exchange(found->second.ordered, false)) return {};
+  std::deque<spi::DeliveryPtr> behind = keys_.leave(found->second.key);
+  for (const spi::DeliveryPtr& each : behind) places_[each.get()].ordered = false;
+  left_.insert(found->second.key);
+  return behind;
 }
 
 void Admission::drain() {

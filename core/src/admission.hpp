@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <asio/steady_timer.hpp>
@@ -38,7 +39,8 @@ struct AdmissionSettings {
   bool any() const noexcept { return max_concurrency != 0 || rate || order_by; }
 };
 
-/// Threads: any. What it holds back is bounded by what the transport hands over after it was asked to pause.
+/// Threads: any. What waits for room or for a token holds the transport back. What waits behind others of its key does not, for
+/// other keys may run: how many those are is for whoever counts all that was taken.
 class Admission {
  public:
   struct Hooks {
@@ -48,12 +50,18 @@ class Admission {
 
   Admission(AdmissionSettings settings, spi::Loop& loop, Hooks hooks);
 
-  void admit(spi::DeliveryPtr delivery);
+  /// False: it must go back to its broker, as one before it in its order did.
+  bool admit(spi::DeliveryPtr delivery);
   /// It runs no more, but keeps its place in the order of its key: it will be tried again.
   void pause(const spi::Delivery& delivery);
   void resume(spi::DeliveryPtr delivery);
+  /// It was let run, and did not: nobody waits for it any more.
+  void skipped(const spi::Delivery& delivery);
   /// It is over, running or paused.
   void finished(const spi::Delivery& delivery);
+  /// It goes back to its broker, where those that came after it in its order must not overtake it: these, which are let go of, and
+  /// all that come from now on.
+  std::deque<spi::DeliveryPtr> leave(const spi::Delivery& delivery);
   /// Nothing waits for a token any more: the service drains.
   void drain();
   /// On the loop, when it will not run any more.
@@ -65,7 +73,7 @@ class Admission {
     bool ordered = false;
     bool running = false;
     std::chrono::steady_clock::time_point since;
-    std::size_t with = 0;   // how many ran when it began, itself included
+    std::size_t with = 0;   // how many ran when it began, itself included; 0: how long it takes says nothing
   };
   using Ready = std::vector<spi::DeliveryPtr>;
 
@@ -83,6 +91,7 @@ class Admission {
   std::deque<spi::DeliveryPtr> queue_;   // their key is theirs, they wait for room
   std::unordered_map<const spi::Delivery*, Place> places_;
   KeyOrder<spi::DeliveryPtr> keys_;
+  std::unordered_set<std::string> left_;   // keys of which one has gone back to its broker
   std::size_t running_ = 0;
   std::optional<AdaptiveLimit> adaptive_;
   std::optional<TokenBucket> bucket_;

@@ -41,7 +41,7 @@ constexpr Option retry_options[] = {
      1, 1000},
     {"backoff", OptionKind::duration, "\"100ms\"", "the wait before the second; doubles, with jitter. Others go on meanwhile", 1},
     {"maxBackoff", OptionKind::duration, "\"10s\"", "the longest wait", 1},
-    {"maxWaiting", OptionKind::integer, "1000", "events that wait at once; more are given up", 1, 1000000},
+    {"maxWaiting", OptionKind::integer, "1000", "events that wait at once; then the transport is held back", 1, 1000000},
 };
 
 constexpr Option dead_letter_options[] = {
@@ -63,7 +63,8 @@ constexpr Option service_options[] = {
      "where handlers run: on the loop that read the message, or on worker threads (for code that blocks)", no_min, no_max,
      "loop|pool"},
     {"maxConcurrency", OptionKind::integer, "10000",
-     "messages handled at once; if given, never more, else the transport is held back at about so many", 1, 1000000},
+     "messages handled at once; if given, never more. Of messages taken, running or waiting, the transport is held back at about "
+     "10000, or so many if that is more", 1, 1000000},
     {"adaptiveConcurrency", OptionKind::boolean, "false",
      "find out how many are handled at once, up to maxConcurrency, by how long they take"},
     {"rateLimit", OptionKind::object, "", "how many messages are handled in a time; the transport is held back beyond it", no_min,

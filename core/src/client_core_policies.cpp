@@ -17,6 +17,12 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view refused_by_circuit = "the circuit is open, for too many calls have failed";
 
+/// What the peer may have seen of a call whose attempts had these.
+Fate of_both(Fate before, Fate last) {
+  if (before == Fate::unknown || last == Fate::unknown) return Fate::unknown;
+  return before == Fate::not_sent ? last : Fate::confirmed;
+}
+
 }  // namespace
 
 /// An attempt is to begin: the first or another.
@@ -63,7 +69,7 @@ bool ClientCore::tried_again(Operation& op, Failure* failure) {
     loop_.post([self = shared_from_this()] { self->admit_queued(); });
   }
   if (failure == nullptr) return false;
-  if (failure->fate == Fate::not_sent) failure->fate = op.course.past;
+  failure->fate = of_both(op.course.past, failure->fate);
   const auto now = Clock::now();
   std::string detail;
   const auto delay = s.closing ? std::nullopt : s.policies->retry(op, *failure, now, detail);

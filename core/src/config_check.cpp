@@ -86,6 +86,7 @@ CheckedConfig check_config(const Config& config) {
       describe(service, part);
       part.at_least_once = service.settings.at_least_once;
       part.at_once = service.settings.max_concurrency;
+      part.adapts = service.settings.admission.least_concurrency != 0;
       part.grants = detail::grants_of(service);
       detail::make_server(service, config, loop, runtime.loops(), no_service);
     });

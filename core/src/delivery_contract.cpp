@@ -26,7 +26,12 @@ Verdict verdict_on(Needs need, const ServiceConfig& service) {
     return {"an event is lost on a service that is away", has.at_least_once ? at_least_once_option : std::string_view()};
   }
   if (need == needs::ordered_by_key) {
-    if (has.ordered_by_key || (has.ordered && settings.admission.order_by)) return {};
+    if (has.ordered_by_key) return {};
+    if (has.ordered && settings.admission.order_by) {
+      if (!settings.at_least_once || settings.retry) return {};
+      return {"an event that failed is delivered again behind those that came after it",
+              "\"retry\" in the service gives it, by which it keeps its place"};
+    }
     if (has.ordered) return {"handlers run at once", "\"orderBy\": \"/key\" in the service gives it"};
     return {"messages do not keep their order on the way", {}};
   }

@@ -31,6 +31,11 @@ class KeyOrder {
     place->second.pop_front();
     return next;
   }
+  /// What was at work for the key is gone, and with it those behind it: these.
+  std::deque<T> leave(const std::string& key) {
+    const auto place = waiting_.extract(key);
+    return place ? std::move(place.mapped()) : std::deque<T>();
+  }
   bool empty() const noexcept { return waiting_.empty(); }
 
  private:

@@ -27,7 +27,7 @@ Pointer pointer_of(std::string_view member) {
 std::function<Payload(Payload, Context&)> pick(std::string_view member) {
   return [pointer = pointer_of(member)](Payload payload, Context& context) {
     if (!payload.has_value()) return payload;
-    const json whole = payload.as<json>();
+    const json whole = detail::decode_received([&payload] { return payload.as<json>(); });
     if (!whole.contains(pointer)) return Payload();
     return detail::make_payload(whole.at(pointer), context.delivery()->serializer());
   };

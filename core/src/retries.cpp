@@ -7,22 +7,23 @@
 
 namespace ferry::detail {
 
-Retries::Retries(RetrySettings settings, Over over) : settings_(settings), over_(std::move(over)), random_(std::random_device()()) {}
+Retries::Retries(RetrySettings settings, Hooks hooks)
+    : settings_(settings), hooks_(std::move(hooks)), random_(std::random_device()()) {}
 
-void Retries::cause(const spi::Delivery& delivery, std::string text) {
+void Retries::cause(const spi::Delivery& delivery, Cause cause) {
   const std::lock_guard lock(mutex_);
-  causes_[&delivery] = std::move(text);
+  causes_[&delivery] = std::move(cause);
 }
 
-std::string Retries::take_cause(const spi::Delivery& delivery) {
+Retries::Cause Retries::take_cause(const spi::Delivery& delivery) {
   const std::lock_guard lock(mutex_);
   const auto node = causes_.extract(&delivery);
-  return node ? std::move(node.mapped()) : std::string();
+  return node ? std::move(node.mapped()) : Cause();
 }
 
-bool Retries::may_wait(const spi::Delivery& delivery) {
+bool Retries::draining() const {
   const std::lock_guard lock(mutex_);
-  return !draining_ && delivery.attempt() < settings_.attempts && waiting_.size() < settings_.max_waiting;
+  return draining_;
 }
 
 void Retries::wait(spi::DeliveryPtr delivery) {
@@ -32,17 +33,13 @@ void Retries::wait(spi::DeliveryPtr delivery) {
     const std::lock_guard lock(mutex_);
     delay = backoff(settings_.backoff, settings_.max_backoff, delivery->attempt(), random_);
     waiting_.emplace(delivery.get(), std::pair(delivery, timer));
+    if (waiting_.size() == settings_.max_waiting) hooks_.hold_back(true);
   }
   // The timer is touched on its loop only.
   const spi::Loop& loop = delivery->loop();
   loop.post([this, delivery = std::move(delivery), timer, delay]() mutable {
     timer->expires_after(delay);
-    bool draining = false;
-    {
-      const std::lock_guard lock(mutex_);
-      draining = draining_;
-    }
-    if (draining) return ended(delivery, false);
+    if (draining()) return ended(delivery, false);
     timer->async_wait([this, delivery = std::move(delivery), timer](std::error_code error) { ended(delivery, !error); });
   });
 }
@@ -51,9 +48,10 @@ void Retries::ended(const spi::DeliveryPtr& delivery, bool again) {
   {
     const std::lock_guard lock(mutex_);
     waiting_.erase(delivery.get());
+    if (waiting_.size() + 1 == settings_.max_waiting) hooks_.hold_back(false);
     if (again) delivery->tried_again();
   }
-  over_(delivery, again);
+  hooks_.over(delivery, again);
 }
 
 void Retries::drain() {

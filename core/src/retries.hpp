@@ -25,7 +25,7 @@ struct RetrySettings {
   bool poison = false;          ///< give up what the broker has delivered more often than that, unhandled
   std::chrono::milliseconds backoff{100};
   std::chrono::milliseconds max_backoff{10000};
-  std::size_t max_waiting = 1000;
+  std::size_t max_waiting = 1000;   ///< beyond it the transport is held back
 };
 
 /// What is kept of a message that is not tried again.
@@ -39,16 +39,23 @@ using DeadLetterSink = std::function<void(DeadLetter, std::function<void(const F
 /// Threads: any.
 class Retries {
  public:
-  /// `over`: the wait is, and it may run again; false: the service drains.
-  using Over = std::function<void(spi::DeliveryPtr, bool again)>;
+  /// Why the handler of a message failed, and what a caller is told of it.
+  struct Cause {
+    std::string text;
+    std::string answer;   // in the serializer's format
+  };
+  struct Hooks {
+    std::function<void(spi::DeliveryPtr, bool again)> over;   ///< the wait is, and it may run again; false: the service drains
+    std::function<void(bool)> hold_back;                      ///< the transport: as many wait as may
+  };
 
-  Retries(RetrySettings settings, Over over);
+  Retries(RetrySettings settings, Hooks hooks);
 
-  /// Why the handler of this message failed.
-  void cause(const spi::Delivery& delivery, std::string text);
-  std::string take_cause(const spi::Delivery& delivery);
-  /// False: it has had all its attempts, or too many wait.
-  bool may_wait(const spi::Delivery& delivery);
+  void cause(const spi::Delivery& delivery, Cause cause);
+  Cause take_cause(const spi::Delivery& delivery);
+  /// False: it has had all its attempts.
+  bool may_be_tried_again(const spi::Delivery& delivery) const { return delivery.attempt() < settings_.attempts; }
+  bool draining() const;
   void wait(spi::DeliveryPtr delivery);
   /// From now on none waits.
   void drain();
@@ -57,10 +64,10 @@ class Retries {
   void ended(const spi::DeliveryPtr& delivery, bool again);
 
   const RetrySettings settings_;
-  const Over over_;
-  std::mutex mutex_;
+  const Hooks hooks_;
+  mutable std::mutex mutex_;
   std::mt19937_64 random_;
-  std::unordered_map<const spi::Delivery*, std::string> causes_;
+  std::unordered_map<const spi::Delivery*, Cause> causes_;
   std::unordered_map<const spi::Delivery*, std::pair<spi::DeliveryPtr, std::shared_ptr<asio::steady_timer>>> waiting_;
   bool draining_ = false;
 };

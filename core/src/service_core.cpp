@@ -1,5 +1,7 @@
 #include "service_core.hpp"
 
+#include <algorithm>
+#include <deque>
 #include <random>
 #include <utility>
 
@@ -8,6 +10,7 @@
 
 #include "event_chain.hpp"
 #include "ferry/detail/clock.hpp"
+#include "ferry/detail/codec.hpp"
 #include "ferry/detail/json_value.hpp"
 #include "ferry/error.hpp"
 #include "ferry/log.hpp"
@@ -19,6 +22,12 @@ std::string pattern_text(const spi::RequestView& view) {
   if (view.pattern_form == spi::RequestView::PatternForm::absent) return "undefined";
   constexpr std::size_t shown = 200;
   return std::string(view.pattern.substr(0, shown)) + (view.pattern.size() > shown ? "…" : "");
+}
+
+/// What is taken at once, running or waiting: of a service whose limit on what runs is another, or lower.
+std::size_t max_taken(const ServiceSettings& settings) {
+  constexpr std::size_t usual = 10000;
+  return settings.admission.any() ? std::max(settings.max_concurrency, usual) : settings.max_concurrency;
 }
 
 std::string words_of(const std::exception_ptr& error) {
@@ -38,18 +47,21 @@ ServiceCore::ServiceCore(ServiceSettings settings, const spi::Transport& transpo
       transport_(transport),
       loop_(loop),
       runtime_(runtime),
-      reconnect_(settings_.reconnect, std::random_device()()) {
+      reconnect_(settings_.reconnect, std::random_device()()),
+      max_taken_(max_taken(settings_)) {
   if (settings_.admission.any()) {
-    admission_ = std::make_unique<Admission>(
-        settings_.admission, loop,
-        Admission::Hooks{[this](spi::DeliveryPtr delivery) { start(std::move(delivery)); }, [this](bool hold) { hold_back(hold); }});
+    admission_ = std::make_unique<Admission>(settings_.admission, loop,
+                                             Admission::Hooks{[this](spi::DeliveryPtr delivery) { start(std::move(delivery)); },
+                                                              [this](bool hold) { hold_back(Hold::admission, hold); }});
   }
   if (!settings_.retry) return;
-  retries_ = std::make_unique<Retries>(*settings_.retry, [this](spi::DeliveryPtr delivery, bool again) {
-    if (!again) return settings_.at_least_once ? settle(*delivery, spi::Settlement::requeue) : give_up(delivery);
+  const auto over = [this](spi::DeliveryPtr delivery, bool again) {
+    if (!again) return put_back(delivery);
     counters_.retried.fetch_add(1, std::memory_order_relaxed);
     admission_ ? admission_->resume(std::move(delivery)) : start(std::move(delivery));
-  });
+  };
+  retries_ = std::make_unique<Retries>(*settings_.retry,
+                                       Retries::Hooks{over, [this](bool hold) { hold_back(Hold::retries, hold); }});
 }
 
 // ---- messages --------------------------------------------------------------------------------------------------------
@@ -59,14 +71,13 @@ void ServiceCore::on_message(spi::DeliveryPtr delivery) {
   const RouteEntry* entry = router_.find(delivery->view());
   if (entry == nullptr) return unhandled(delivery);
   if (expired(*delivery)) return delivery->settle(spi::Settlement::ack);
-  const std::size_t active = active_.fetch_add(1, std::memory_order_acq_rel) + 1;
+  if (active_.fetch_add(1) + 1 >= max_taken_) too_many_taken();
   const bool poison = retries_ && settings_.retry->poison && delivery->deliveries() > settings_.retry->attempts;
   if (poison && !delivery->expects_reply()) {
-    retries_->cause(*delivery, "delivered " + std::to_string(delivery->deliveries()) + " times, and never seen to the end");
+    retries_->cause(*delivery, {"delivered " + std::to_string(delivery->deliveries()) + " times, and never seen to the end", ""});
     return give_up(delivery);
   }
-  if (admission_) return admission_->admit(std::move(delivery));
-  if (active >= settings_.max_concurrency) hold_back(true);
+  if (admission_) return admission_->admit(delivery) ? void() : follow(delivery);
   dispatch(*entry, std::move(delivery));
 }
 
@@ -79,7 +90,10 @@ bool ServiceCore::expired(const spi::Delivery& delivery) {
 
 /// It was taken before, and may run now.
 void ServiceCore::start(spi::DeliveryPtr delivery) {
-  if (expired(*delivery)) return settle(*delivery, spi::Settlement::ack);
+  if (expired(*delivery)) {
+    if (admission_) admission_->skipped(*delivery);
+    return settle(*delivery, spi::Settlement::ack);
+  }
   const RouteEntry& entry = *router_.find(delivery->view());
   dispatch(entry, std::move(delivery));
 }
@@ -118,9 +132,16 @@ asio::any_io_executor ServiceCore::handler_executor(const spi::Loop& loop) {
 
 std::string ServiceCore::error_payload(const std::exception_ptr& error, const spi::Delivery& delivery,
                                        std::string_view route) {
+  std::string body = error_body(error, delivery, route);
+  if (retries_) retries_->cause(delivery, {words_of(error), delivery.expects_reply() ? body : std::string()});
+  return body;
+}
+
+std::string ServiceCore::error_body(const std::exception_ptr& error, const spi::Delivery& delivery, std::string_view route) {
   const std::string where = "service " + settings_.name;
   const std::string what = std::string("the handler of ") + std::string(route) + " failed: ";
-  failed_with(delivery, error);
+  // Of what a caller is told, nothing is lost. Of an event nobody else hears.
+  const auto level = [&delivery](LogLevel of_request) { return delivery.expects_reply() ? of_request : LogLevel::error; };
   const auto body = [&delivery](const nlohmann::json& value) {
     std::string payload;
     delivery.serializer().errors().encode(value, payload);
@@ -130,14 +151,14 @@ std::string ServiceCore::error_payload(const std::exception_ptr& error, const sp
     std::rethrow_exception(error);
   } catch (const RpcError& failure) {
     // What NestJS's RpcException does: objects and arrays verbatim, anything else becomes the message.
-    log(LogLevel::debug, where, what + failure.what());
+    log(level(LogLevel::debug), where, what + failure.what());
     JsonReader reader(failure.body_text());
     nlohmann::json value;
     if (!read_dom(reader, value)) value = failure.what();
     return body(value.is_structured() ? value : nlohmann::json{{"status", "error"}, {"message", value}});
-  } catch (const SerializationError& failure) {
-    // The caller's doing, or a reply that cannot be encoded: either way it says nothing of ours.
-    log(LogLevel::warn, where, what + failure.what());
+  } catch (const RefusedPayload& failure) {
+    // The caller's doing, so that it says nothing of ours.
+    log(level(LogLevel::warn), where, what + failure.what());
     return body(delivery.serializer().payload_error(failure.what()));
   } catch (const std::exception& failure) {
     // A handler that was cancelled ends with whatever it awaited; nobody waits for its answer.
@@ -148,10 +169,12 @@ std::string ServiceCore::error_payload(const std::exception_ptr& error, const sp
   return body({{"status", "error"}, {"message", "Internal server error"}});
 }
 
-bool ServiceCore::may_retry(const spi::Delivery& delivery) { return retries_ && retries_->may_wait(delivery); }
+bool ServiceCore::may_retry(const spi::Delivery& delivery) {
+  return retries_ && retries_->may_be_tried_again(delivery) && !retries_->draining();
+}
 
 void ServiceCore::failed_with(const spi::Delivery& delivery, const std::exception_ptr& error) {
-  if (retries_) retries_->cause(delivery, words_of(error));
+  if (retries_) retries_->cause(delivery, {words_of(error), ""});
 }
 
 void ServiceCore::finished(const spi::Delivery& delivery, bool succeeded, bool again) noexcept {
@@ -168,19 +191,48 @@ spi::Settlement ServiceCore::unsettled() const noexcept {
 }
 
 void ServiceCore::failed(spi::DeliveryPtr delivery) {
-  if (!retries_->may_wait(*delivery)) return give_up(delivery);
+  if (!retries_->may_be_tried_again(*delivery)) return give_up(delivery);
   if (admission_) admission_->pause(*delivery);
   retries_->wait(std::move(delivery));
 }
 
+bool ServiceCore::can_go_back(const spi::Delivery& delivery) const {
+  return delivery.expects_reply() ? delivery.can_be_requeued() : settings_.at_least_once;
+}
+
+/// It is to be tried again, and not here: the service drains.
+void ServiceCore::put_back(const spi::DeliveryPtr& delivery) {
+  if (can_go_back(*delivery)) {
+    const auto behind = admission_ ? admission_->leave(*delivery) : std::deque<spi::DeliveryPtr>();
+    settle(*delivery, spi::Settlement::requeue);
+    for (const spi::DeliveryPtr& each : behind) follow(each);
+    return;
+  }
+  if (!delivery->expects_reply()) return give_up(delivery);
+  std::string answer = retries_->take_cause(*delivery).answer;
+  delivery->reply(spi::ReplyKind::error, answer);
+  settle(*delivery, spi::Settlement::ack);
+}
+
+/// One before it in its order went back to the broker.
+void ServiceCore::follow(const spi::DeliveryPtr& delivery) {
+  can_go_back(*delivery) ? settle(*delivery, spi::Settlement::requeue) : start(delivery);
+}
+
+/// It has had its attempts.
 void ServiceCore::give_up(const spi::DeliveryPtr& delivery) {
   if (delivery->expects_reply()) return settle(*delivery, unsettled());
   counters_.dead.fetch_add(1, std::memory_order_relaxed);
   const std::string& route = router_.find(delivery->view())->route;
-  const std::string cause = retries_->take_cause(*delivery);
+  const std::string cause = retries_->take_cause(*delivery).text;
   log(LogLevel::error, "service " + settings_.name,
       "given up after " + std::to_string(delivery->attempt()) + " attempts: an event of " + route + ": " + cause);
-  if (!dead_letters_) return settle(*delivery, settings_.at_least_once ? spi::Settlement::dead_letter : spi::Settlement::reject);
+  // A dead letter that cannot be handled would go round for ever.
+  if (dead_letters_ && !delivery->headers().contains("dead-letter-pattern")) return bury(delivery, route, cause);
+  settle(*delivery, settings_.at_least_once ? spi::Settlement::dead_letter : spi::Settlement::reject);
+}
+
+void ServiceCore::bury(const spi::DeliveryPtr& delivery, const std::string& route, const std::string& cause) {
   dead_letters_(dead_letter(delivery, route, settings_.name, cause), [this, delivery](const Failure* failure) {
     if (failure == nullptr) return settle(*delivery, spi::Settlement::ack);
     on_error(Failure(failure->code, "the dead-letter destination did not take an event: " + failure->detail, failure->fate));
@@ -193,14 +245,27 @@ void ServiceCore::settle(spi::Delivery& delivery, spi::Settlement outcome) {
   if (retries_) retries_->take_cause(delivery);
   delivery.settle(outcome);
   if (admission_) admission_->finished(delivery);
-  const std::size_t left = active_.fetch_sub(1, std::memory_order_acq_rel) - 1;
-  if (!admission_ && left < settings_.max_concurrency && held_back_.load(std::memory_order_acquire)) hold_back(false);
+  const std::size_t left = active_.fetch_sub(1) - 1;
+  if (left < max_taken_ && held_back(Hold::taken)) hold_back(Hold::taken, false);
   if (left == 0 && status_.load(std::memory_order_acquire) == Status::draining) drained_if_idle();
 }
 
-void ServiceCore::hold_back(bool hold) {
-  if (held_back_.exchange(hold, std::memory_order_acq_rel) == hold) return;
-  loop_.post([this] { held_back_.load(std::memory_order_acquire) ? server_->pause() : server_->resume(); });
+void ServiceCore::too_many_taken() {
+  hold_back(Hold::taken, true);
+  // Those that ended before it was said have not seen it.
+  if (active_.load() < max_taken_) hold_back(Hold::taken, false);
+}
+
+void ServiceCore::hold_back(Hold why, bool hold) {
+  const auto bit = static_cast<unsigned>(why);
+  const unsigned before = hold ? held_back_.fetch_or(bit) : held_back_.fetch_and(~bit);
+  const unsigned now = hold ? before | bit : before & ~bit;
+  if ((before == 0) == (now == 0)) return;
+  loop_.post([this] {
+    // What was taken must get through when it drains.
+    const bool holds = held_back_.load() != 0 && status_.load(std::memory_order_acquire) != Status::draining;
+    holds ? server_->pause() : server_->resume();
+  });
 }
 
 // ---- life ------------------------------------------------------------------------------------------------------------
@@ -263,7 +328,7 @@ void ServiceCore::drain(std::function<void()> done) {
     on_status({Status::draining, std::to_string(active()) + " handlers run"});
     if (admission_) admission_->drain();
     if (retries_) retries_->drain();
-    if (held_back_.exchange(false, std::memory_order_acq_rel)) server_->resume();   // what was taken must get through
+    if (held_back_.load() != 0) server_->resume();   // what was taken must get through
     flush_handlers();
     // A broker that never answered this attempt brings nothing, and may not answer a farewell either.
     if (listens) return server_->drain([this, done = std::move(done)]() mutable { transport_drained(std::move(done)); });

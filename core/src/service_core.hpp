@@ -28,7 +28,7 @@ namespace ferry::detail {
 struct ServiceSettings {
   std::string name;
   bool pool = false;                      ///< handlers run on worker threads
-  std::size_t max_concurrency = 10000;    ///< handlers running at once before the transport is held back
+  std::size_t max_concurrency = 10000;    ///< messages taken and not over, running or waiting, before the transport is held back
   bool at_least_once = false;             ///< an event whose handler failed is delivered again
   bool wait_on_first_connect = false;     ///< start although the broker is away
   AdmissionSettings admission = {};
@@ -60,7 +60,7 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   const ServiceCounters& counters() const noexcept { return counters_; }
 
   void attach(std::unique_ptr<spi::ServerTransport> server) { server_ = std::move(server); }
-  /// Where messages go that are given up. Before `listen`.
+  /// Where events go that are given up. Before `listen`.
   void dead_letters(DeadLetterSink sink) { dead_letters_ = std::move(sink); }
   /// Frees the transport. After `close`, when no loop runs any more.
   void detach() {
@@ -103,13 +103,22 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   bool expired(const spi::Delivery& delivery);
   void start(spi::DeliveryPtr delivery);
   void dispatch(const RouteEntry& entry, spi::DeliveryPtr delivery);
+  std::string error_body(const std::exception_ptr& error, const spi::Delivery& delivery, std::string_view route);
   void failed(spi::DeliveryPtr delivery);
+  bool can_go_back(const spi::Delivery& delivery) const;
+  void put_back(const spi::DeliveryPtr& delivery);
+  void follow(const spi::DeliveryPtr& delivery);
   void give_up(const spi::DeliveryPtr& delivery);
+  void bury(const spi::DeliveryPtr& delivery, const std::string& route, const std::string& cause);
   void settle(spi::Delivery& delivery, spi::Settlement outcome);
   spi::Settlement unsettled() const noexcept;
   void run(const std::shared_ptr<Handler>& handler, Invocation invocation);
   void unhandled(const spi::DeliveryPtr& delivery);
-  void hold_back(bool hold);
+  /// Why the transport is held back: several may be.
+  enum class Hold : unsigned { taken = 1, admission = 2, retries = 4 };
+  void hold_back(Hold why, bool hold);
+  bool held_back(Hold why) const noexcept { return (held_back_.load() & static_cast<unsigned>(why)) != 0; }
+  void too_many_taken();
   void attempt(std::function<void(const Failure*)> done);
   void retry(const Failure& why);
   void stop_reconnecting();
@@ -129,8 +138,9 @@ class ServiceCore final : public spi::ServerSink, public ServiceHooks {
   std::unique_ptr<spi::ServerTransport> server_;
   Reconnect reconnect_;                                // on the main loop, and the timer as well
   std::unique_ptr<asio::steady_timer> reconnect_timer_;
+  const std::size_t max_taken_;
   std::atomic<std::size_t> active_{0};
-  std::atomic<bool> held_back_{false};
+  std::atomic<unsigned> held_back_{0};   // by which of `Hold`
   std::atomic<Status> status_{Status::idle};
   std::mutex mutex_;
   std::function<void()> when_drained_;   // set once the transport has drained

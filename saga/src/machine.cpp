@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "core/src/backoff.hpp"
 #include "ferry/saga/error.hpp"
 
@@ -12,10 +14,18 @@ namespace {
 // A service that restarts has no handlers at its broker for a moment.
 bool worth_another(const Failure& failure) { return is_retryable(failure.code) || failure.code == errc::no_handler; }
 
+/// What NestJS and ferry answer when a handler threw something else than an answer.
+bool fell_over(const Failure& failure) {
+  const auto body = nlohmann::json::parse(failure.remote_body, nullptr, false);
+  return body.is_object() && body.contains("message") && body["message"] == "Internal server error";
+}
+
 }  // namespace
 
-bool may_be_done(const Failure& failure) noexcept {
-  return failure.code != errc::rejected && failure.code != errc::no_handler && failure.fate != Fate::not_sent;
+bool may_be_done(const Failure& failure) {
+  if (failure.fate == Fate::not_sent) return false;
+  const bool answered = failure.fate == Fate::confirmed && (failure.code == errc::rejected || failure.code == errc::no_handler);
+  return !answered || fell_over(failure);
 }
 
 std::vector<SagaStepPlan> plan_of(const Saga& saga) {

@@ -16,8 +16,9 @@
 
 namespace ferry::detail {
 
-/// Of a failed action: may it have been done all the same? An answer says no, and so does a message that never left.
-bool may_be_done(const Failure& failure) noexcept;
+/// Of a failed action: may it have been done all the same? A message that never left says no, and so does an answer: of each attempt
+/// that the client made (its `fate`), and unless it is that of a handler which fell over, and may have done its work before.
+bool may_be_done(const Failure& failure);
 
 /// What counts of a step's definition here.
 struct SagaStepPlan {

@@ -98,7 +98,8 @@ SagaRun take_up(const Core& core, const SagaEntry& entry, spi::Loop& loop, Place
     stuck ? machine.retry() : machine.recover(std::chrono::system_clock::now());
     return launch(core, std::move(saga), std::move(machine), loop, place, SagaEvent::Kind::recovered);
   } catch (const Error& error) {
-    const auto code = static_cast<saga_errc>(error.code().value());
+    const bool own = error.code().category() == saga_category();
+    const auto code = own ? static_cast<saga_errc>(error.code().value()) : saga_errc::store_corrupt;
     throw SagaError(code, "saga " + entry.id + " in the log was not taken up: " + error.what());
   }
 }

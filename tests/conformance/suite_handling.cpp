@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 
+#include "../support/outcome.hpp"
 #include "fixture.hpp"
 
 using namespace ferry;
@@ -62,6 +63,34 @@ TEST_CASE("a service handles no more at once than maxConcurrency, and loses none
   CHECK(right == calls);
   CHECK(room.most() <= 4);
   CHECK(room.most() > 1);
+}
+
+TEST_CASE("a limit that adapts begins with few at once, lets more in, and never more than maxConcurrency") {
+  constexpr int calls = 200;
+  Room all;
+  Room first;   // those that began before it can have measured
+  Counter ended;
+  Outcomes outcomes;
+  World world;
+  world.serve([&](Application& app) {
+    app.on_message("work", [&](int n) -> task<int> {
+      const bool early = ended.get() < 15;
+      all.enter();
+      if (early) first.enter();
+      co_await moment(2ms);
+      if (early) first.leave();
+      all.leave();
+      ended.add();
+      co_return n;
+    });
+  }, {{"adaptiveConcurrency", true}, {"maxConcurrency", 8}});
+  const Client client = world.client();
+  for (int i = 0; i < calls; ++i) outcomes.start(client, client.send<int>("work", i));
+  REQUIRE(outcomes.reach(calls));
+  CHECK(outcomes.succeeded() == calls);
+  CHECK(first.most() <= 3);
+  CHECK(all.most() > 3);
+  CHECK(all.most() <= 8);
 }
 
 TEST_CASE("a rate limit holds back what comes too fast, and loses none") {
@@ -197,6 +226,6 @@ TEST_CASE("a handler's needs are granted or refused at start-up, with the reason
     }
     if (grant.need == needs::at_least_once) CHECK(grant.granted == world.redelivers());
   }
-  if (world.capabilities().ordered) start_with(needs::ordered_by_key, {{"orderBy", "/key"}});
+  if (world.capabilities().ordered) start_with(needs::ordered_by_key, {{"orderBy", "/key"}, {"retry", {{"attempts", 2}}}});
   if (world.redelivers()) start_with(needs::at_least_once | needs::durable | needs::reply, json::object());
 }

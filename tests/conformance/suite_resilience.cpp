@@ -136,12 +136,20 @@ TEST_CASE("what was lost with its connection is sent again only if it may be han
   world.close_client();
 }
 
-TEST_CASE("a circuit opens when nobody answers, refuses at once, and is closed by a call that succeeds") {
+TEST_CASE("a circuit opens when nobody answers, refuses at once, lets a probe through, and is closed by one that succeeds") {
   const Quiet quiet;
+  Outcomes second;
   World world;
   Stubborn handler(world, 0);
   world.serve([&](Application& app) { handler.add(app, "ask"); });
   const Client client = world.client({{"timeout", "20s"}, {"circuit", {{"minimumCalls", 4}, {"openFor", "200ms"}}}});
+  Watched<std::vector<Circuit>> states;
+  client.on_circuit([&](const CircuitEvent& event) {
+    if (event.circuit == Circuit::half_open && states.get().size() == 1) {   // while the first probe is under way
+      second.start(client, client.send<int>("ask", 9));
+    }
+    states.change([&](auto& all) { all.push_back(event.circuit); });
+  });
   CHECK(client.send<int>("ask", 1).get() == 1);
   handler.silent(1000);
   for (int call = 0; call < 3; ++call) {
@@ -149,17 +157,25 @@ TEST_CASE("a circuit opens when nobody answers, refuses at once, and is closed b
     CHECK(code_of([&] { client.send<int>("ask", 1, SendOptions().timeout(50ms)).get(); }) == errc::timed_out);
   }
   CHECK(client.counters().circuit_openings == 1);   // three of four have failed
-  handler.silent(0);
-  // Refused until its time is over; the first that is let through is answered.
-  const auto limit = Clock::now() + patience;
-  std::error_code code;
-  do {
-    code = code_of([&] { client.send<int>("ask", 5).get(); });
-    CHECK((!code || code == errc::circuit_open));
-  } while (code && Clock::now() < limit);
-  CHECK(!code);
+  // Refused until its time is over; the first that is let through ends otherwise.
+  const auto probe = [&](std::chrono::milliseconds timeout) {
+    const auto limit = Clock::now() + patience;
+    std::error_code code;
+    do {
+      code = code_of([&] { client.send<int>("ask", 5, SendOptions().timeout(timeout)).get(); });
+    } while (code == errc::circuit_open && Clock::now() < limit);
+    return code;
+  };
+  handler.silent(1);
+  CHECK(probe(500ms) == errc::timed_out);
+  REQUIRE(second.reach(1));
+  CHECK(second.codes()[0] == errc::circuit_open);   // half open: one is let through, no other
+  CHECK(client.counters().circuit_openings == 2);
+  CHECK(probe(20s) == std::error_code());
   CHECK(client.circuit() == Circuit::closed);
-  CHECK(client.counters().circuit_openings == 1);
+  CHECK(states.wait([](const auto& all) {
+    return all == std::vector{Circuit::open, Circuit::half_open, Circuit::open, Circuit::half_open, Circuit::closed};
+  }));
   world.close_client();
 }
 

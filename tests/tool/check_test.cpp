@@ -52,6 +52,32 @@ TEST_CASE("check tells what each service and client promises, and connects the c
   CHECK(service.messages() == 0);
 }
 
+TEST_CASE("check tells what handlers of each service may need, and what would give them the rest") {
+  const Scratch scratch;
+  const std::string file = scratch.file("app.json", R"({
+    "services": { "plain": { "transport": "tcp", "options": { "port": 39071 } },
+                  "tuned": { "transport": "tcp", "options": { "port": 39072 }, "serializer": "msgpack", "orderBy": "/user",
+                             "maxConcurrency": 8, "adaptiveConcurrency": true } } })");
+  const Finished run = ferry_tool({"check", file});
+  CHECK(run.err.empty());
+  CHECK(run.code == 0);
+  CHECK(has(run.out, "needs     reply granted"));
+  CHECK(has(run.out, "not at_least_once: the transport tcp: it keeps no message for a service that is away; none of its options gives it"));
+  CHECK(has(run.out, "not ordered_by_key: the transport tcp: handlers run at once; \"orderBy\": \"/key\" in the service gives it"));
+  CHECK(has(run.out, "needs     ordered_by_key, reply, binary granted"));
+  CHECK(has(run.out, "limits    10000 handlers at once, then the transport is held back"));
+  CHECK(has(run.out, "limits    up to 8 handlers at once, then the transport is held back"));
+
+  const json report = checked(ferry_tool({"check", "--json", file}));
+  const json& plain = report.at("services").at(0).at("needs");
+  CHECK(plain.at("reply") == json{{"granted", true}});
+  CHECK(plain.at("durable").at("granted") == false);
+  CHECK(has(plain.at("binary").at("why"), "payloads are JSON, where bytes are text"));
+  const json& tuned = report.at("services").at(1).at("needs");
+  CHECK(tuned.at("ordered_by_key").at("granted") == true);
+  CHECK(tuned.at("binary").at("granted") == true);
+}
+
 TEST_CASE("a client that does not connect is exit code 3, and none is asked to with --no-connect") {
   const std::string url = free_url();
   const Scratch scratch;

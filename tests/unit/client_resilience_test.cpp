@@ -298,6 +298,12 @@ TEST_CASE("client retry: the fate of a call is that of all its attempts") {
   CHECK(failure.code == errc::overloaded);
   CHECK(failure.fate == Fate::unknown);
   CHECK_THAT(failure.detail, Catch::Contains("attempt 2 of 2"));
+  for (const Kind last : {Kind::rejected, Kind::unknown_there, Kind::nobody_there}) {   // an answer says nothing of those before
+    world.peer.will({Kind::lost, last});
+    CHECK(failure_of(client.send<int>("a", 1, SendOptions().idempotent())).fate == Fate::unknown);
+  }
+  world.peer.will({Kind::not_taken, Kind::rejected});
+  CHECK(failure_of(client.send<int>("a", 1)).fate == Fate::confirmed);
 }
 
 TEST_CASE("client retry: an answer is an answer, unless it is listed") {

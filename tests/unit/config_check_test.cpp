@@ -6,9 +6,26 @@
 #include <ferry/log.hpp>
 
 #include "catch.hpp"
+#include "delivery_contract.hpp"
 
 using namespace ferry;
 using nlohmann::json;
+
+namespace {
+
+/// Of `memory`, as if it were a broker that brings again what failed.
+Grant order_of_redelivered(const json& more) {
+  json value{{"transport", "memory"}};
+  value.update(more);
+  detail::ServiceConfig service = detail::read_service(Config::from_json(json::object()), "s", value, Plugins({}));
+  service.settings.at_least_once = service.settings.promises.at_least_once = true;
+  for (const Grant& grant : detail::grants_of(service)) {
+    if (grant.need == needs::ordered_by_key) return grant;
+  }
+  return {};
+}
+
+}  // namespace
 
 TEST_CASE("a config is checked without an application", "[config_check]") {
   const CheckedConfig checked = check_config(Config::from_json(
@@ -49,6 +66,15 @@ TEST_CASE("a check finds an error in each part, and leaves the log as it is", "[
   CHECK(checked.services.back().error.empty());
   CHECK(checked.clients.front().error == "app.json: /clients/C: found 7 (a number), expected an object");
   CHECK(checked.all_errors().size() == 3);
+}
+
+TEST_CASE("order by key is granted to an at-least-once service only if what failed keeps its place", "[config_check]") {
+  const json retry{{"attempts", 3}};
+  CHECK(order_of_redelivered({{"orderBy", "/key"}, {"retry", retry}}).granted);
+  const Grant without = order_of_redelivered({{"orderBy", "/key"}});
+  CHECK_FALSE(without.granted);
+  CHECK_THAT(without.why, Catch::Contains("behind those that came after it") && Catch::Contains("\"retry\" in the service gives it"));
+  CHECK_THAT(order_of_redelivered({{"retry", retry}}).why, Catch::Contains("\"orderBy\": \"/key\" in the service gives it"));
 }
 
 TEST_CASE("addresses are for people, and without what stands in a URL's query", "[config_check]") {

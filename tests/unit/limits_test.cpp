@@ -58,6 +58,20 @@ TEST_CASE("a token bucket never gives more than its rate and its burst, and neve
   }
 }
 
+TEST_CASE("a token bucket holds a rate of many in each tick of the clock") {
+  const Clock::time_point begin = Clock::time_point() + 1h;
+  TokenBucket bucket(1'000'000'000, 1ms, 5000, begin);   // a thousand in each nanosecond
+  const auto all_at = [&](Clock::time_point now) {
+    int count = 0;
+    while (count < 100000 && bucket.take(now)) ++count;
+    return count;
+  };
+  CHECK(all_at(begin) == 5000);
+  CHECK(bucket.next() == begin + 1ns);
+  CHECK(all_at(begin + 2ns) == 2000);
+  CHECK(all_at(begin + 1h) == 5000);
+}
+
 TEST_CASE("backoff doubles up to its longest, with half of it jitter") {
   std::mt19937_64 random(1);
   for (std::int64_t failures = 1; failures < 200; ++failures) {

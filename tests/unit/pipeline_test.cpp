@@ -195,6 +195,31 @@ TEST_CASE("interceptors: an answer is kept for the same question; failures and s
   }
 }
 
+TEST_CASE("a payload that cannot be read is the caller's to know, one of the handler's own calls is not") {
+  const Lines quiet;
+  const int one = 1;
+  Pair* world = nullptr;
+  Pair pair([&](Application& app) {
+    app.on_message("int", [](int n) { return n; });
+    app.on_message("behind", [](const std::string& text) { return text; }, Pipeline().pipe(pick("text")));
+    app.on_message("piped", [](int n) { return n; }, Pipeline().pipe([](int n) { return n; }));
+    app.on_message("raw", [](Payload payload) { return payload.as<int>(); });
+    app.on_message("secret", [] { return "the secret"; });
+    app.on_message("reply", [&]() -> task<int> { co_return co_await world->client().send<int>("secret", one); });
+    app.on_message("kept", [] { return Payload::from_json(R"("the secret")").as<int>(); });
+  });
+  world = &pair;
+  for (const char* const own : {"int", "piped", "raw"}) {
+    CAPTURE(own);
+    CHECK_THAT(pair.error_of(own, "text"), Catch::Contains("bad payload"));
+  }
+  CHECK_THAT(pair.error_of("behind", {{"text", 5}}), Catch::Contains("bad payload"));
+  for (const char* const inner : {"reply", "kept"}) {
+    CAPTURE(inner);
+    CHECK(pair.error_of(inner, 1) == "Internal server error");
+  }
+}
+
 TEST_CASE("interceptors: an event is handled once, unless it failed") {
   const Lines quiet;
   Counter handled;

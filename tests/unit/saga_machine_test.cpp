@@ -69,6 +69,27 @@ TEST_CASE("saga machine: an answer does not make up for the attempt before it, w
   CHECK(phases(machine) == std::vector{Phase::unknown});
 }
 
+TEST_CASE("saga machine: an answer says that it was not done, if it is one to every attempt of the client's") {
+  CHECK_FALSE(detail::may_be_done(answered()));
+  CHECK_FALSE(detail::may_be_done(Failure(errc::no_handler, "nobody", Fate::not_sent)));
+  CHECK_FALSE(detail::may_be_done(Failure(errc::no_handler, "no such handler", Fate::confirmed)));
+  CHECK(detail::may_be_done(answered_at_last()));
+  CHECK(detail::may_be_done(gone_at_last()));
+}
+
+TEST_CASE("saga machine: a handler that fell over may have done its work before; one that answers an error has not") {
+  CHECK(detail::may_be_done(fallen_over()));
+  Failure failure = fallen_over();
+  failure.remote_body = R"({"status":"error","message":"out of stock"})";
+  CHECK_FALSE(detail::may_be_done(failure));
+  failure.remote_body = R"(["Internal server error"])";
+  CHECK_FALSE(detail::may_be_done(failure));
+  SagaMachine machine = machine_of({{"a", false, true, {.attempts = 5, .which = [](const Failure&) { return true; }}, {}}});
+  CHECK_FALSE(machine.failed(fallen_over()));   // not idempotent: not again
+  CHECK(phases(machine) == std::vector{Phase::unknown});
+  CHECK(machine.next().kind == Kind::undo);
+}
+
 TEST_CASE("saga machine: attempts wait longer and longer, with jitter, up to a limit") {
   SagaMachine machine = machine_of({{"a", false, true, {.attempts = 8, .backoff = 100ms, .max_backoff = 1000ms}, {}}});
   auto full = 100ms;

@@ -14,6 +14,15 @@ namespace ferry::test {
 inline Failure answered() { return Failure(errc::rejected, "no", Fate::confirmed); }
 inline Failure unsent() { return Failure(errc::not_connected, "nobody there", Fate::not_sent); }
 inline Failure lost() { return Failure(errc::timed_out, "no answer", Fate::unknown); }
+/// A handler threw something that is no answer.
+inline Failure fallen_over() {
+  Failure failure(errc::rejected, "", Fate::confirmed);
+  failure.remote_body = R"({"status":"error","message":"Internal server error"})";
+  return failure;
+}
+/// Of a client that sends again by itself: the attempt before the answer had none.
+inline Failure answered_at_last() { return Failure(errc::rejected, "no", Fate::unknown); }
+inline Failure gone_at_last() { return Failure(errc::no_handler, "nobody", Fate::unknown); }
 
 /// Each step's service, as README asks for: a compensation succeeds for what never happened, and holds for what comes late.
 class World {
@@ -33,12 +42,17 @@ class World {
 
   /// What the caller hears; nothing: a success.
   std::optional<Failure> act(std::size_t step) {
-    switch (random_() % 8) {
+    switch (random_() % 16) {
       case 0: return answered();
       case 1: return unsent();
       case 2: return lost();                                  // never arrived
       case 3: execute(step); return lost();                   // the answer did not
       case 4: steps_[step].late = true; return lost();
+      case 5: return fallen_over();
+      case 6: execute(step); return fallen_over();            // with its work done
+      case 7: return answered_at_last();
+      case 8: execute(step); return answered_at_last();
+      case 9: execute(step); return gone_at_last();
       default: return execute(step) ? std::nullopt : std::optional(answered());
     }
   }

@@ -145,7 +145,7 @@ std::string delivery_text(const Part& part) {
 
 std::string limits_text(const Part& part) {
   const std::string count = std::to_string(part.checked.at_once);
-  if (part.service) return count + " handlers at once, then the transport is held back";
+  if (part.service) return (part.checked.adapts ? "up to " : "") + count + " handlers at once, then the transport is held back";
   return count + " calls in flight, then more are refused; a request has " +
          std::to_string(part.checked.timeout.count()) + " ms";
 }

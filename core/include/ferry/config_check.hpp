@@ -32,6 +32,7 @@ struct CheckedPart {
   bool at_least_once = false;
   bool extensions = true;
   std::size_t at_once = 0;                     ///< `maxConcurrency` of a service, `maxInFlight` of a client
+  bool adapts = false;                         ///< `adaptiveConcurrency` of a service
   std::chrono::milliseconds timeout{};         ///< of a client's requests
   std::vector<Grant> grants;                   ///< of a service: what its handlers may need, each
 };

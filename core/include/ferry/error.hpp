@@ -148,9 +148,9 @@ class RpcError : public Error {
   const std::string& body_text() const noexcept { return failure().remote_body; }
 };
 
-/// Thrown by the handler of a request before it has replied: no answer now, the request is to be handled again, as far as
-/// the service is at-least-once and its transport can do that for requests (Kafka; NestJS's KafkaRetriableException).
-/// Elsewhere it is the answer, as any `RpcError`. An event is handled again whatever its handler throws.
+/// Thrown by the handler of a request before it has replied: no answer now, the request is to be handled again, by a service with
+/// `retry`, or one that is at-least-once whose transport can do that for requests (Kafka; NestJS's KafkaRetriableException).
+/// Elsewhere, and in the end, it is the answer, as any `RpcError`. An event is handled again whatever its handler throws.
 class RetriableError : public RpcError { using RpcError::RpcError; };
 
 /// The remote service has no handler for the pattern.

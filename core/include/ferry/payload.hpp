@@ -51,6 +51,9 @@ class Payload {
   T as() const;
 
  private:
+  template <class T>
+  T decoded() const;
+
   std::string owned_;
   std::string_view view_;
   spi::DeliveryPtr keep_;

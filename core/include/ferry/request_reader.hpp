@@ -30,7 +30,7 @@ class RequestReader {
   task<std::optional<T>> next() {
     std::optional<std::string> message = co_await state_->next();
     if (!message) co_return std::nullopt;
-    co_return detail::decode<T>(state_->serializer(), *message);
+    co_return detail::decode_received([&] { return detail::decode<T>(state_->serializer(), *message); });
   }
 
  private:

@@ -66,6 +66,17 @@ void append_payload(const spi::Serializer& serializer, const Payload& payload, s
 [[noreturn]] void throw_bad_payload(std::string_view why);
 [[noreturn]] void throw_bad_payload(const JsonReader& reader);
 
+/// A service has received what it cannot decode: the doing of its caller, who may be told.
+class RefusedPayload final : public SerializationError { using SerializationError::SerializationError; };
+template <class F>
+auto decode_received(const F& decode) {
+  try {
+    return decode();
+  } catch (const SerializationError& error) {
+    throw RefusedPayload(error.failure());
+  }
+}
+
 /// Everything that `write_json` takes: nlohmann alone knows no std::optional.
 template <class T>
 nlohmann::json to_tree(const T& value) {
@@ -276,6 +287,12 @@ namespace ferry {
 
 template <class T>
 T Payload::as() const {
+  if (keep_) return detail::decode_received([this] { return decoded<T>(); });
+  return decoded<T>();
+}
+
+template <class T>
+T Payload::decoded() const {
   if (!present_) return detail::decode_missing<T>();
   if (serializer_ != nullptr) return detail::decode<T>(*serializer_, bytes());
   if constexpr (std::is_same_v<T, Payload>) {

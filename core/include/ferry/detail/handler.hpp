@@ -98,7 +98,9 @@ template <class Payload>
 void decode_payload(const spi::Delivery& delivery, std::optional<Payload>& out) {
   if constexpr (!std::is_same_v<Payload, Nothing>) {
     const spi::RequestView& view = delivery.view();
-    out.emplace(view.has_payload ? decode<Payload>(delivery.serializer(), view.payload) : decode_missing<Payload>());
+    out.emplace(decode_received([&] {
+      return view.has_payload ? decode<Payload>(delivery.serializer(), view.payload) : decode_missing<Payload>();
+    }));
   }
 }
 inline void decode_payload(const spi::DeliveryPtr& delivery, std::optional<ferry::Payload>& out) {
@@ -112,7 +114,9 @@ void decode_payload(const spi::DeliveryPtr& delivery, std::optional<Payload>& ou
 template <class Payload>
 void decode_payload(const Invocation& invocation, std::optional<Payload>& out) {
   if (const Passage* passage = invocation.passage()) {
-    if constexpr (!std::is_same_v<Payload, Nothing>) out.emplace(passage->payload().template as<Payload>());
+    if constexpr (!std::is_same_v<Payload, Nothing>) {
+      out.emplace(decode_received([passage] { return passage->payload().template as<Payload>(); }));
+    }
   } else {
     decode_payload(invocation.delivery(), out);
   }

@@ -103,7 +103,7 @@ decltype(auto) call_pipe(F& function, T&& value, Context& context) {
 template <class F>
 task<Payload> await_pipe(F& function, Payload payload, Context& context) {
   using Result = typename TaskResult<ReturnOf<F>>::Type;
-  auto value = payload.as<std::remove_cvref_t<ParameterOf<F, 0>>>();
+  auto value = decode_received([&payload] { return payload.as<std::remove_cvref_t<ParameterOf<F, 0>>>(); });
   if constexpr (std::is_void_v<Result>) {
     co_await call_pipe(function, std::move(value), context);
     co_return payload;
@@ -125,11 +125,12 @@ PipeStage pipe_stage(F function) {
         });
   } else {
     return std::function<Payload(Payload, Context&)>([function = std::move(function)](Payload payload, Context& context) mutable {
+      Value value = decode_received([&payload] { return payload.as<Value>(); });
       if constexpr (std::is_void_v<Return>) {
-        call_pipe(function, payload.as<Value>(), context);
+        call_pipe(function, std::move(value), context);
         return payload;
       } else {
-        return make_payload<std::remove_cvref_t<Return>>(call_pipe(function, payload.as<Value>(), context), serializer_of(context));
+        return make_payload<std::remove_cvref_t<Return>>(call_pipe(function, std::move(value), context), serializer_of(context));
       }
     });
   }
