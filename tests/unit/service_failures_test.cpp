@@ -155,7 +155,7 @@ TEST_CASE("service: a request whose handler asks for it is handled again, and an
   world.arrives({.pattern = "ask", .payload = "100", .request = true});   // as often as it may be
   REQUIRE(world.fates.ended(2));
   CHECK(tried.get() == 6);
-  CHECK(world.fates.answers.get().back() == R"({"status":"error","message":"not yet"})");
+  CHECK(world.fates.answers.get().back() == R"({"message":"not yet","status":"error"})");
   CHECK(world.fates.settled.get() == std::vector(2, Settlement::ack));
 }
 
@@ -195,7 +195,7 @@ TEST_CASE("service: a dead letter whose handler fails does not go round") {
   Graveyard graveyard;
   Failing world(settings(at_least_once, soon(2)));
   world.service.dead_letters(graveyard.sink());
-  Message letter;
+  Incoming letter;
   letter.headers.set("dead-letter-pattern", "elsewhere");
   world.arrives(letter);
   REQUIRE(world.fates.ended(1));
@@ -252,7 +252,8 @@ TEST_CASE("service: messages that wait behind others of their key hold the trans
 
 TEST_CASE("service: an adaptive limit learns nothing from messages that nobody waits for any more") {
   ServiceSettings made = settings(false);
-  made.admission = {.max_concurrency = 50, .least_concurrency = 1};
+  made.admission.max_concurrency = 50;
+  made.admission.least_concurrency = 1;
   World world(made);
   Counter begun;
   bool open = false;   // touched on the loop, as the gates are

@@ -76,7 +76,7 @@ class Broker final : public spi::ServerTransport {
 };
 
 /// A message as it comes. Its payload is JSON text.
-struct Message {
+struct Incoming {
   std::string pattern = "work";
   std::string payload = "1";
   bool request = false;
@@ -99,7 +99,7 @@ struct Fates {
 
 class Delivery final : public spi::Delivery {
  public:
-  Delivery(const spi::Loop& loop, const spi::Serializer& serializer, Message message, Fates& fates)
+  Delivery(const spi::Loop& loop, const spi::Serializer& serializer, Incoming message, Fates& fates)
       : spi::Delivery(loop, serializer), message_(std::move(message)), fates_(fates) {
     view_.pattern_form = spi::RequestView::PatternForm::text;
     view_.pattern = message_.pattern;
@@ -122,7 +122,7 @@ class Delivery final : public spi::Delivery {
 
  private:
   void dispose() noexcept override { delete this; }
-  const Message message_;
+  const Incoming message_;
   Fates& fates_;
 };
 
@@ -165,7 +165,7 @@ struct World {
   void handles(const char* pattern, bool events, F handler) {
     service.add({Pattern(pattern), events, std::make_shared<HandlerFor<F>>(std::move(handler))});
   }
-  void arrives(Message message) {
+  void arrives(Incoming message) {
     const spi::Loop& loop = *runtime.loops().front();
     loop.post([this, &loop, message = std::move(message)]() mutable {
       service.on_message(spi::DeliveryPtr(new Delivery(loop, serializer, std::move(message), fates)));
