@@ -186,9 +186,9 @@ class FakeTransport final : public spi::Transport {
 };
 
 /// A message whose handler makes calls.
-class Handled final : public spi::Delivery {
+class HandledMessage final : public spi::Delivery {
  public:
-  Handled(const spi::Loop& loop, const spi::Serializer& serializer, std::optional<std::chrono::steady_clock::time_point> deadline)
+  HandledMessage(const spi::Loop& loop, const spi::Serializer& serializer, std::optional<std::chrono::steady_clock::time_point> deadline)
       : spi::Delivery(loop, serializer) {
     view_.has_id = true;
     view_.id = "\"its id\"";
@@ -556,7 +556,7 @@ TEST_CASE("client resilience: a call made within a handler has its deadline and 
   const std::string route = "outer";
   const auto now = std::chrono::steady_clock::now();
   const auto within = [&](std::optional<std::chrono::steady_clock::time_point> deadline, SendOptions options = {}) {
-    const Context context(spi::DeliveryPtr(new Handled(client.loop(), world.app->plugins().serializer("json"), deadline)), "fake",
+    const Context context(spi::DeliveryPtr(new HandledMessage(client.loop(), world.app->plugins().serializer("json"), deadline)), "fake",
                           "s", route);
     return options.within(context), options;
   };

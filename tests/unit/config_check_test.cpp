@@ -17,7 +17,7 @@ namespace {
 Grant order_of_redelivered(const json& more) {
   json value{{"transport", "memory"}};
   value.update(more);
-  detail::ServiceConfig service = detail::read_service(Config::from_json(json::object()), "s", value, Plugins({}));
+  detail::ServiceConfig service = detail::read_service(Config::from_json(json::object()), "s", value, Plugins());
   service.settings.at_least_once = service.settings.promises.at_least_once = true;
   for (const Grant& grant : detail::grants_of(service)) {
     if (grant.need == needs::ordered_by_key) return grant;
