@@ -14,7 +14,7 @@ namespace {
 
 constexpr Url::Form form{.examples = "write x://host:port"};
 
-std::string url_refusal(std::string_view url) {
+std::string refusal(std::string_view url) {
   try {
     Url::parse(url, form);
   } catch (const ConfigError& error) {
@@ -63,13 +63,13 @@ TEST_CASE("url: all its parts") {
 }
 
 TEST_CASE("url: refused with the reason, without the password") {
-  CHECK_THAT(url_refusal("host:1"), Contains("no scheme") && Contains("write x://host:port"));
-  CHECK_THAT(url_refusal("x://"), Contains("names no host"));
-  CHECK_THAT(url_refusal("x://h:99999"), Contains("\"99999\" is no port"));
-  CHECK_THAT(url_refusal("x://h:1?a"), Contains("\"a\" has no value"));
-  CHECK_THAT(url_refusal("x://h%2"), Contains("two hexadecimal digits"));
-  CHECK_THAT(url_refusal("x://[::1"), Contains("between [ and ]"));
-  CHECK_THAT(url_refusal("x://u:secret@h:z/"), Contains("u:***@h:z") && !Contains("secret"));
+  CHECK_THAT(refusal("host:1"), Contains("no scheme") && Contains("write x://host:port"));
+  CHECK_THAT(refusal("x://"), Contains("names no host"));
+  CHECK_THAT(refusal("x://h:99999"), Contains("\"99999\" is no port"));
+  CHECK_THAT(refusal("x://h:1?a"), Contains("\"a\" has no value"));
+  CHECK_THAT(refusal("x://h%2"), Contains("two hexadecimal digits"));
+  CHECK_THAT(refusal("x://[::1"), Contains("between [ and ]"));
+  CHECK_THAT(refusal("x://u:secret@h:z/"), Contains("u:***@h:z") && !Contains("secret"));
 }
 
 TEST_CASE("broker message: envelopes keep everything but their pattern") {

@@ -11,7 +11,7 @@ namespace ferry::tool {
 namespace {
 
 ExitCode print_completion(const CLI::App& app, const std::string& shell) {
-  const CommandTable program = table_of(app);
+  const CommandTable program = tool::table_of(app);
   print_line(shell == "bash" ? bash_script(program) : shell == "zsh" ? zsh_script(program) : fish_script(program));
   return ExitCode::ok;
 }

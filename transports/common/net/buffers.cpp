@@ -15,6 +15,7 @@ constexpr std::size_t largest_usual_chunk = 64 * 1024;
 constexpr std::size_t largest_kept_chunk = 256 * 1024;   // a larger one goes when it is empty
 constexpr std::size_t taken_over = 16 * 1024;            // payloads from here on are not copied
 constexpr std::size_t few_bytes = 512;                   // quicker appended one by one
+constexpr std::size_t crowded = 1024 * 1024;             // from here on memory counts for more than a copy
 constexpr std::size_t full_segment = 32 * 1024;
 constexpr std::size_t copied_when_spliced = 4 * 1024;
 constexpr std::size_t largest_spare = 64 * 1024;
@@ -184,6 +185,8 @@ std::string& OutQueue::tail() {
 }
 
 void OutQueue::take(std::string&& segment) {
+  // Text that grew as it was written keeps up to twice its size, which nobody counts.
+  if (bytes_ > crowded && segment.capacity() > segment.size() + segment.size() / 4) segment.shrink_to_fit();
   segments_.push_back(std::move(segment));
   tail_open_ = false;
 }
