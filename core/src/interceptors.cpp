@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <optional>
+#include <unordered_set>
 #include <utility>
 
 #include <asio/experimental/awaitable_operators.hpp>
@@ -36,24 +37,29 @@ struct Cache {
 class SeenInMemory final : public SeenMessages {
  public:
   SeenInMemory(std::size_t max_entries, std::chrono::milliseconds time_to_live)
-      : seen_(max_entries, static_cast<std::size_t>(-1), time_to_live) {}
+      : done_(max_entries, static_cast<std::size_t>(-1), time_to_live) {}
 
-  task<bool> add(std::string id) override {
+  task<Handled> begin(std::string id) override {
     const std::lock_guard lock(mutex_);
-    const auto now = Clock::now();
-    const bool fresh = seen_.find(id, now) == nullptr;
-    if (fresh) seen_.put(id, true, 0, now);
-    co_return fresh;
+    if (done_.find(id, Clock::now()) != nullptr) co_return Handled::done;
+    co_return running_.insert(std::move(id)).second ? Handled::no : Handled::running;
   }
-  task<void> remove(std::string id) override {
+  task<void> done(std::string id) override {
     const std::lock_guard lock(mutex_);
-    seen_.remove(id);
+    running_.erase(id);
+    done_.put(id, true, 0, Clock::now());
+    co_return;
+  }
+  task<void> failed(std::string id) override {
+    const std::lock_guard lock(mutex_);
+    running_.erase(id);
     co_return;
   }
 
  private:
   std::mutex mutex_;
-  detail::Recent<bool> seen_;
+  std::unordered_set<std::string> running_;
+  detail::Recent<bool> done_;
 };
 
 }  // namespace
@@ -116,16 +122,28 @@ std::shared_ptr<SeenMessages> seen_in_memory(std::size_t max_entries, std::chron
 std::function<task<void>(Context&, Next&)> handle_once(std::shared_ptr<SeenMessages> seen, std::function<std::string(Context&)> id) {
   return [seen = std::move(seen), id = std::move(id)](Context& context, Next& next) -> task<void> {
     const std::string name = context.is_event() ? id(context) : std::string();
-    if (!name.empty() && !co_await seen->add(name)) co_return;
+    if (name.empty()) {
+      co_await next();
+      co_return;
+    }
+    const Handled before = co_await seen->begin(name);
+    if (before == Handled::done) co_return;
+    if (before == Handled::running) throw RetriableError("it is being handled already: " + name);
     std::exception_ptr error;
     try {
       co_await next();
     } catch (...) {
       error = std::current_exception();
     }
-    if (!error) co_return;
-    if (!name.empty()) co_await seen->remove(name);
-    std::rethrow_exception(error);
+    // What became of it stands, also where the store cannot take note of that.
+    try {
+      auto note = error ? seen->failed(name) : seen->done(name);
+      co_await std::move(note);
+    } catch (...) {
+      log(LogLevel::warn, "service " + std::string(context.service()),
+          "it could not be noted whether an event was handled: " + name + ": " + words_of(std::current_exception()));
+    }
+    if (error) std::rethrow_exception(error);
   };
 }
 

@@ -46,6 +46,25 @@ class Pair {
   Application app_;
 };
 
+/// Remembers in this process, and counts who was told not to handle it.
+class CountingSeen final : public SeenMessages {
+ public:
+  task<Handled> begin(std::string id) override {
+    const Handled before = co_await seen_->begin(std::move(id));
+    if (before == Handled::running) running.add();
+    if (before == Handled::done) already_done.add();
+    co_return before;
+  }
+  task<void> done(std::string id) override { return seen_->done(std::move(id)); }
+  task<void> failed(std::string id) override { return seen_->failed(std::move(id)); }
+
+  Counter running;
+  Counter already_done;
+
+ private:
+  const std::shared_ptr<SeenMessages> seen_ = seen_in_memory();
+};
+
 class Lines {
  public:
   Lines() {
@@ -191,6 +210,35 @@ TEST_CASE("interceptors: an event is handled once, unless it failed") {
   for (const char* id : {"a", "b", "a", "b", "b", "", ""}) emit(id);   // a, b (fails), b, and both without a name
   CHECK(pair.app().stop());
   CHECK(handled.get() == 5);
+}
+
+TEST_CASE("interceptors: an event that comes again while it is handled is not taken for handled") {
+  const Lines quiet;
+  const auto seen = std::make_shared<CountingSeen>();
+  Counter begun;
+  Counter ended;
+  Watched<asio::steady_timer*> gate{nullptr};
+  Pair pair([&](Application& app) {
+    app.on_event("paid", [&](const json&) -> task<void> {
+      begun.add();
+      if (begun.get() > 1) co_return ended.add();
+      asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
+      gate.change([&](auto*& value) { value = &timer; });
+      asio::error_code cancelled;
+      co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+      throw std::runtime_error("and then it failed");
+    }, Pipeline().interceptor(handle_once(seen, [](Context&) { return "one"; })));
+  }, {{"retry", {{"attempts", 100000}, {"backoff", "1ms"}, {"maxBackoff", "1ms"}}}});
+  pair.client().emit("paid", json::object()).get();
+  REQUIRE(gate.wait([](const auto* value) { return value != nullptr; }));
+  pair.client().emit("paid", json::object()).get();
+  REQUIRE(seen->running.reaches(2));   // it waits for the first
+  CHECK(begun.get() == 1);
+  asio::post(gate.get()->get_executor(), [&] { gate.get()->cancel(); });
+  CHECK(ended.reaches(1));
+  CHECK(seen->already_done.reaches(1));   // whichever came second
+  CHECK(pair.app().stop());
+  CHECK(begun.get() == 2);
 }
 
 TEST_CASE("groups and controllers: prefixes, the stages of each scope, and what is refused") {

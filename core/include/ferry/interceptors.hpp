@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -29,21 +30,33 @@ struct CacheOptions {
 /// and streams of several values are not kept. One cache for all handlers it is used for.
 std::function<void(Context&, Next&)> cache(CacheOptions options = {});
 
-/// Where it is remembered which messages were handled. Threads: any.
+/// How far a message is that may have been delivered before.
+enum class Handled : std::uint8_t {
+  no,        ///< it is the caller's to handle
+  running,   ///< somebody is at it, and may yet fail
+  done,
+};
+
+/// Where it is remembered which messages were handled. Whoever was told `Handled::no` says in the end `done` or `failed`.
+/// A store that outlives its processes gives up what is running after a time of its own, for whoever was at it may be dead.
+/// Threads: any.
 class SeenMessages {
  public:
   virtual ~SeenMessages() = default;
-  /// True if `id` was not here, and is from now on.
-  virtual task<bool> add(std::string id) = 0;
-  /// It was not handled after all.
-  virtual task<void> remove(std::string id) = 0;
+  /// How far `id` is. If `no`, it is running from now on, in one step: of two who ask at once, one is told so.
+  virtual task<Handled> begin(std::string id) = 0;
+  /// It was handled, and need not be again.
+  virtual task<void> done(std::string id) = 0;
+  /// It was not handled after all, and may come again.
+  virtual task<void> failed(std::string id) = 0;
 };
-/// In this process: the last `max_entries`, for `time_to_live`.
+/// In this process: the last `max_entries` that were handled, for `time_to_live`, and those that are running.
 std::shared_ptr<SeenMessages> seen_in_memory(std::size_t max_entries = 100000,
                                              std::chrono::milliseconds time_to_live = std::chrono::hours(1));
 
 /// Handles each event once, though it may be delivered twice: `id` gives its name, empty for one that has none, which is
-/// always handled. An event whose handler failed is forgotten, so that it can come again.
+/// always handled. One that was handled counts as handled again. One that comes while it is running fails, so that it comes again
+/// (`retry`, at-least-once) should the one that runs fail. Requests pass: their callers wait for an answer of their own.
 std::function<task<void>(Context&, Next&)> handle_once(std::shared_ptr<SeenMessages> seen,
                                                        std::function<std::string(Context&)> id);
 
