@@ -140,7 +140,19 @@ std::vector<ServiceInfo> Application::services() const {
     const detail::ServiceCounters& counters = service->counters();
     all.push_back({service->settings().name, std::string(service->transport().name()), service->endpoint(),
                    service->status(), service->active(), counters.messages, counters.failed, counters.unhandled,
-                   counters.peer_errors});
+                   counters.peer_errors, counters.retried, counters.dead, counters.expired});
+  }
+  return all;
+}
+
+std::vector<ClientInfo> Application::clients() const {
+  const std::lock_guard lock(impl_->clients_mutex);
+  std::vector<ClientInfo> all;
+  for (const auto& [name, client] : impl_->clients) {
+    const detail::ClientCounters& counters = client->counters();
+    all.push_back({name, std::string(client->transport().name()), client->status(), client->circuit(), client->in_flight(),
+                   counters.connects, counters.timeouts, counters.retries, counters.retries_refused,
+                   counters.circuit_openings, counters.circuit_refusals, counters.limit_refusals, counters.late_replies});
   }
   return all;
 }

@@ -17,8 +17,8 @@ struct UnitText {
   std::int64_t factor;
   std::string_view name;
 };
-constexpr std::array<UnitText, 4> duration_units{{{3'600'000, "h"}, {60'000, "m"}, {1'000, "s"}, {1, "ms"}}};
-constexpr std::array<UnitText, 4> size_units{{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}, {1, "B"}}};
+constexpr std::array<UnitText, 4> shown_durations{{{3'600'000, "h"}, {60'000, "m"}, {1'000, "s"}, {1, "ms"}}};
+constexpr std::array<UnitText, 4> shown_sizes{{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}, {1, "B"}}};
 
 // In the largest unit that leaves a whole number.
 std::string in_units(std::int64_t value, std::span<const UnitText> units) {
@@ -124,8 +124,8 @@ std::string found(const json& value) {
 }
 
 std::string limit_text(OptionKind kind, std::int64_t limit) {
-  if (kind == OptionKind::duration) return in_units(limit, duration_units);
-  if (kind == OptionKind::size) return in_units(limit, size_units);
+  if (kind == OptionKind::duration) return in_units(limit, shown_durations);
+  if (kind == OptionKind::size) return in_units(limit, shown_sizes);
   return std::to_string(limit);
 }
 

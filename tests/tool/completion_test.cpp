@@ -15,7 +15,7 @@ using namespace ferry::test;
 
 namespace {
 
-const std::vector<std::string> verbs{"send", "emit", "listen", "bench", "check", "transports", "schema", "completion"};
+const std::vector<std::string> verbs{"send", "emit", "listen", "bench", "dlq", "check", "transports", "schema", "completion"};
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;

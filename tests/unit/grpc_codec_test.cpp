@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "transports/grpc/base64.hpp"
+#include "transports/common/base64.hpp"
 #include "transports/grpc/codec.hpp"
 #include "transports/grpc/contract.hpp"
 #include "transports/grpc/envelope.hpp"
@@ -81,14 +81,14 @@ TEST_CASE("grpc: varints and fields", "[grpc]") {
 TEST_CASE("grpc: base64", "[grpc]") {
   for (const std::string text : {"", "f", "fo", "foo", "foob", "\x00\xff"}) {
     std::string back;
-    REQUIRE(from_base64(to_base64(text), back));
+    REQUIRE(transports::from_base64(transports::to_base64(text), back));
     CHECK(back == text);
   }
   std::string out;
-  CHECK(to_base64("fo") == "Zm8=");
-  CHECK(from_base64("_-8", out));
-  CHECK_FALSE(from_base64("a", out));
-  CHECK_FALSE(from_base64("a b=", out));
+  CHECK(transports::to_base64("fo") == "Zm8=");
+  CHECK(transports::from_base64("_-8", out));
+  CHECK_FALSE(transports::from_base64("a", out));
+  CHECK_FALSE(transports::from_base64("a b=", out));
 }
 
 TEST_CASE("grpc: camel case is protobufjs's", "[grpc]") {

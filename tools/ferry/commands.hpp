@@ -15,6 +15,7 @@ using Action = std::function<ExitCode()>;
 void add_send(CLI::App& app, Action& chosen);
 void add_emit(CLI::App& app, Action& chosen);
 void add_listen(CLI::App& app, Action& chosen);
+void add_dlq(CLI::App& app, Action& chosen);
 void add_check(CLI::App& app, Action& chosen);
 void add_transports(CLI::App& app, Action& chosen);
 void add_schema(CLI::App& app, Action& chosen);

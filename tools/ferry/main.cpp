@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
   add_emit(app, chosen);
   add_listen(app, chosen);
   add_bench(app, chosen);
+  add_dlq(app, chosen);
   add_check(app, chosen);
   add_transports(app, chosen);
   add_schema(app, chosen);

@@ -22,6 +22,7 @@ constexpr Promise table[] = {
     {"ack", "events confirmed", &Capabilities::ack},
     {"durable", "events wait for absent services", &Capabilities::durable},
     {"atLeastOnce", "at-least-once delivery", &Capabilities::at_least_once},
+    {"deadLetters", "dead letters seen and replayed", &Capabilities::dead_letters},
     {"fanout", "events to every instance", &Capabilities::fanout},
     {"wildcard", "wildcards in patterns", &Capabilities::wildcard},
     {"recordOptions", "options of single messages", &Capabilities::record_options},

@@ -32,10 +32,11 @@ class Target {
   /// An application with this one client or service, and one thread. A client uses nothing that only ferry peers
   /// understand, so that a message carries what was asked for and no more. Throws `ConfigError`.
   Application open() const;
+  /// What `open` is made with.
+  Config config() const;
 
  private:
   nlohmann::json section_of_url() const;
-  Config config() const;
 
   Role role_;
   std::string url_;

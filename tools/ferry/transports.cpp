@@ -53,7 +53,7 @@ std::string reason(const PluginInfo& plugin) {
   return plugin.refusal.starts_with(before) ? plugin.refusal.substr(before.size()) : plugin.refusal;
 }
 
-std::string table_of(const std::vector<const spi::Transport*>& transports) {
+std::string promises_table(const std::vector<const spi::Transport*>& transports) {
   std::size_t first = 0;
   for (const Promise& promise : promises()) first = std::max(first, promise.words.size());
   const auto width = [](const spi::Transport* transport) {
@@ -84,7 +84,7 @@ std::string text_of(const Inventory& found, const Plugins& plugins) {
   for (const PluginInfo& plugin : found.refused) {
     out << "refused: " << plugin.kind << ' ' << plugin.name << "  " << plugin.path << "\n  " << reason(plugin) << '\n';
   }
-  if (!found.transports.empty()) return out.str() + '\n' + table_of(found.transports);
+  if (!found.transports.empty()) return out.str() + '\n' + promises_table(found.transports);
   out << "No transport was found. These directories were searched:";
   for (const auto& directory : plugins.directories()) out << "\n  " << directory.string();
   return out.str();

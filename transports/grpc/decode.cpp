@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "ferry/detail/utf.hpp"
-#include "transports/grpc/base64.hpp"
+#include "transports/common/base64.hpp"
 #include "transports/grpc/codec.hpp"
 #include "transports/grpc/wire.hpp"
 
@@ -160,7 +160,7 @@ class Decoder {
   }
 
   json binary(std::string_view bytes) const {
-    if (options_.bytes == LoaderOptions::Bytes::base64) return to_base64(bytes);
+    if (options_.bytes == LoaderOptions::Bytes::base64) return transports::to_base64(bytes);
     json list = json::array();
     for (const char c : bytes) list.push_back(static_cast<std::uint8_t>(c));
     if (options_.bytes == LoaderOptions::Bytes::array) return list;

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "ferry/detail/utf.hpp"
-#include "transports/grpc/base64.hpp"
+#include "transports/common/base64.hpp"
 #include "transports/grpc/codec.hpp"
 #include "transports/grpc/wire.hpp"
 
@@ -212,7 +212,7 @@ class Encoder {
   }
 
   static bool to_bytes(const json& value, std::string& out) {
-    if (value.is_string()) return from_base64(value.get_ref<const std::string&>(), out);
+    if (value.is_string()) return transports::from_base64(value.get_ref<const std::string&>(), out);
     if (value.is_object()) return value.contains("data") && value["data"].is_array() && to_bytes(value["data"], out);
     if (!value.is_array()) return false;
     for (const json& each : value) {

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "transports/grpc/base64.hpp"
+#include "transports/common/base64.hpp"
 
 namespace ferry::grpc {
 namespace {
@@ -46,7 +46,7 @@ nlohmann::json error_body(const CallStatus& status) {
   nlohmann::json body{{"code", status.code},
                       {"details", status.details},
                       {"message", std::to_string(status.code) + " " + code_name(status.code) + ": " + status.details}};
-  for (const auto& [name, value] : status.trailers) body["metadata"][name] = name.ends_with("-bin") ? to_base64(value) : value;
+  for (const auto& [name, value] : status.trailers) body["metadata"][name] = name.ends_with("-bin") ? transports::to_base64(value) : value;
   return body;
 }
 

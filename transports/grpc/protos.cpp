@@ -11,7 +11,7 @@
 #include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 
-#include "transports/grpc/base64.hpp"
+#include "transports/common/base64.hpp"
 
 namespace ferry::grpc {
 namespace {
@@ -163,7 +163,7 @@ json Protos::Imported::fallback(const pb::FieldDescriptor& from) const {
   }
   const std::string& text = from.default_value_string();
   if (from.type() == pb::FieldDescriptor::TYPE_STRING) return text;
-  if (loader.bytes == LoaderOptions::Bytes::base64) return to_base64(text);
+  if (loader.bytes == LoaderOptions::Bytes::base64) return transports::to_base64(text);
   json list = json::array();
   for (const char c : text) list.push_back(static_cast<std::uint8_t>(c));
   if (loader.bytes == LoaderOptions::Bytes::array) return list;

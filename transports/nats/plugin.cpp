@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "transports/nats/client.hpp"
+#include "transports/nats/dead_letters.hpp"
 #include "transports/nats/options.hpp"
 #include "transports/nats/server.hpp"
 
@@ -20,6 +21,7 @@ constexpr spi::Capabilities core_capabilities{
     .wildcard = true,
     .no_handler_reply = true,
     .at_least_once = true,   // a service that asks for it gets JetStream
+    .dead_letters = true,    // the same
     .custom_serializer = true,
     .broker = true,
 };
@@ -29,7 +31,7 @@ spi::Capabilities capabilities_of(const spi::Options& options) {
   const bool jetstream = uses_jetstream(options);
   capabilities.ack = jetstream;
   capabilities.durable = jetstream;
-  capabilities.at_least_once = jetstream || !options.given("mode");
+  capabilities.at_least_once = capabilities.dead_letters = jetstream || !options.given("mode");
   capabilities.fanout = !jetstream;   // instances of one service share its consumers
   return capabilities;
 }
@@ -58,6 +60,9 @@ class NatsTransport final : public spi::Transport {
   std::unique_ptr<spi::ServerTransport> make_server(spi::ServerEnvironment environment,
                                                     spi::ServerSink& sink) const override {
     return std::make_unique<Server>(std::move(environment), sink);
+  }
+  std::unique_ptr<spi::DeadLetterStore> make_dead_letters(spi::ServerEnvironment environment) const override {
+    return std::make_unique<DeadLetters>(std::move(environment));
   }
 };
 

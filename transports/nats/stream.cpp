@@ -4,11 +4,13 @@
 #include <cctype>
 #include <cstdint>
 
+#include "transports/nats/api.hpp"
 #include "transports/nats/error.hpp"
 
 namespace ferry::nats {
 namespace {
 
+using namespace api;
 using nlohmann::json;
 
 constexpr int not_found = 404;
@@ -16,30 +18,11 @@ constexpr int stream_name_in_use = 10058;
 
 std::int64_t nanoseconds(std::chrono::milliseconds time) { return std::chrono::nanoseconds(time).count(); }
 
-/// The member "error" of an answer; null if there is none.
-json error_of(const json& answer) { return answer.is_object() ? answer.value("error", json()) : json(); }
-
-int number_of(const json& error, const char* name) {
-  const auto found = error.find(name);
-  return found != error.end() && found->is_number_integer() ? found->get<int>() : 0;
-}
-
-std::string text_of(const json& error) {
-  const auto found = error.find("description");
-  return found != error.end() && found->is_string() ? found->get<std::string>() : error.dump();
-}
-
 /// FNV-1a: the same in every build, for names that must not change.
 std::uint64_t hash(std::string_view text) noexcept {
   std::uint64_t value = 14695981039346656037ull;
   for (const char c : text) value = (value ^ static_cast<unsigned char>(c)) * 1099511628211ull;
   return value;
-}
-
-Failure no_jetstream(const std::string& what) {
-  return Failure(make_code(NATS_NO_RESPONDERS),
-                 what + ": nobody answers for JetStream; start the server with it (-js), and the stream with this account",
-                 Fate::not_sent);
 }
 
 }  // namespace

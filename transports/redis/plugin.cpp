@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "transports/redis/client.hpp"
+#include "transports/redis/dead_letters.hpp"
 #include "transports/redis/options.hpp"
 #include "transports/redis/server.hpp"
 
@@ -21,6 +22,7 @@ constexpr spi::Capabilities pubsub_capabilities{
     .wildcard = true,
     .no_handler_reply = true,
     .at_least_once = true,   // by mode streams, which "delivery" chooses
+    .dead_letters = true,    // the same
     .custom_serializer = true,
     .broker = true,
 };
@@ -51,6 +53,9 @@ class RedisTransport final : public spi::Transport {
                                                     spi::ServerSink& sink) const override {
     return std::make_unique<Server>(std::move(environment), sink);
   }
+  std::unique_ptr<spi::DeadLetterStore> make_dead_letters(spi::ServerEnvironment environment) const override {
+    return std::make_unique<DeadLetters>(std::move(environment));
+  }
 };
 
 spi::Capabilities RedisTransport::capabilities(const spi::Options& options) const {
@@ -62,7 +67,7 @@ spi::Capabilities RedisTransport::capabilities(const spi::Options& options) cons
     result.wildcard = false;
     result.no_handler_reply = false; // a request waits for a service
   } else {
-    result.at_least_once = !options.given("mode");
+    result.at_least_once = result.dead_letters = !options.given("mode");
     result.no_handler_reply = !options.given("nodes");
     result.wildcard = options.boolean("wildcards");
   }

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <tuple>
 #include <utility>
 
 #include "transports/redis/error.hpp"
+#include "transports/redis/stream_id.hpp"
 #include "transports/redis/stream_service.hpp"
 
 namespace ferry::redis {
@@ -25,14 +25,6 @@ const Value& member(const Value& list, std::string_view name) {
     if (found) return *at;
   }
   return none;
-}
-
-/// "1700000000000-3" as two numbers, to be compared.
-std::pair<std::uint64_t, std::uint64_t> id_order(std::string_view id) {
-  std::pair<std::uint64_t, std::uint64_t> order{};
-  const auto first = std::from_chars(id.data(), id.data() + id.size(), order.first);
-  if (first.ptr != id.data() + id.size()) std::from_chars(first.ptr + 1, id.data() + id.size(), order.second);
-  return order;
 }
 
 }  // namespace

@@ -70,6 +70,7 @@ bool Connection::take_method(const Frame& frame) {
   if (!reader.idle()) return false;
   switch (method.id) {
     case AMQP_BASIC_DELIVER_METHOD:
+    case AMQP_BASIC_GET_OK_METHOD:
     case AMQP_BASIC_RETURN_METHOD: reader.begin(method, memory()); return true;
     case AMQP_CHANNEL_CLOSE_METHOD: {
       const auto& close = method.as<amqp_channel_close_t>();

@@ -14,6 +14,12 @@ void ContentReader::begin(const Method& method, const net::ChunkPtr& memory) {
     content_.redelivered = deliver.redelivered != 0;
     content_.exchange = text_of(deliver.exchange);
     content_.routing_key = text_of(deliver.routing_key);
+  } else if (method.id == AMQP_BASIC_GET_OK_METHOD) {
+    const auto& got = method.as<amqp_basic_get_ok_t>();
+    content_.delivery_tag = got.delivery_tag;
+    content_.redelivered = got.redelivered != 0;
+    content_.exchange = text_of(got.exchange);
+    content_.routing_key = text_of(got.routing_key);
   } else {
     const auto& returned = method.as<amqp_basic_return_t>();
     content_.returned = true;

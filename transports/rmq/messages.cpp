@@ -2,19 +2,18 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <utility>
 
 #include "ferry/detail/clock.hpp"
 #include "transports/common/broker_message.hpp"
 #include "transports/common/extension.hpp"
+#include "transports/rmq/copy_headers.hpp"
 #include "transports/rmq/error.hpp"
 #include "transports/rmq/service.hpp"
 
 namespace ferry::rmq {
 namespace {
-
-constexpr std::string_view deliveries_header = "ferry-deliveries";   // of a copy: how often it was delivered before
-constexpr std::string_view origin_header = "ferry-queue";            // of a dead letter: where it came from
 
 bool carries_payload(spi::ReplyKind kind) {
   return kind == spi::ReplyKind::item || kind == spi::ReplyKind::last_item || kind == spi::ReplyKind::error;
@@ -203,7 +202,7 @@ void Service::settle_now(RmqDelivery& delivery, spi::Settlement outcome) {
       return;
     case spi::Settlement::reject: return nack(delivery, false);
     case spi::Settlement::requeue: return settings_.retry ? retry(delivery) : nack(delivery, true);
-    case spi::Settlement::dead_letter: return keep_dead(delivery, delivery.deliveries());
+    case spi::Settlement::dead_letter: return keep_dead(delivery, delivery.deliveries(), "the handler rejected it");
   }
 }
 
@@ -211,22 +210,30 @@ void Service::settle_now(RmqDelivery& delivery, spi::Settlement outcome) {
 void Service::retry(RmqDelivery& delivery) {
   const RetrySettings& settings = *settings_.retry;
   const std::uint64_t deliveries = delivery.deliveries();
-  if (settings.max_deliver != 0 && deliveries >= settings.max_deliver) return keep_dead(delivery, deliveries);
-  copy_to(delivery, settings.retry_queue, deliveries, std::to_string(settings.delay.count()));
+  if (settings.max_deliver != 0 && deliveries >= settings.max_deliver) {
+    return keep_dead(delivery, deliveries, "its handler failed too often");
+  }
+  copy_to(delivery, settings.retry_queue, deliveries, std::to_string(settings.delay.count()), {});
 }
 
-void Service::keep_dead(RmqDelivery& delivery, std::uint64_t deliveries) {
+void Service::keep_dead(RmqDelivery& delivery, std::uint64_t deliveries, std::string_view cause) {
   // With a dead-letter exchange the broker does it.
   if (!settings_.retry || settings_.retry->dead_letter_queue.empty()) return nack(delivery, false);
-  copy_to(delivery, settings_.retry->dead_letter_queue, deliveries, {});
+  copy_to(delivery, settings_.retry->dead_letter_queue, deliveries, {}, cause);
 }
 
 /// The message is acknowledged once the broker has confirmed the copy.
-void Service::copy_to(RmqDelivery& delivery, const std::string& queue, std::uint64_t deliveries, const std::string& expiration) {
+void Service::copy_to(RmqDelivery& delivery, const std::string& queue, std::uint64_t deliveries, const std::string& expiration,
+                      std::string_view cause) {
   const Content& original = delivery.received();
   std::string table = without_header(original.properties.headers.value_or(std::string_view()), deliveries_header);
   append_header(table, deliveries_header, std::to_string(deliveries));
-  if (expiration.empty()) append_header(table, origin_header, settings_.topology.queue);
+  if (expiration.empty()) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    append_header(table, origin_header, settings_.topology.queue);
+    append_header(table, cause_header, cause);
+    append_header(table, time_header, std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()));
+  }
   Properties properties = original.properties;
   properties.headers = table;
   properties.delivery_mode = 2;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "transports/rmq/client.hpp"
+#include "transports/rmq/dead_letters.hpp"
 #include "transports/rmq/options.hpp"
 #include "transports/rmq/server.hpp"
 
@@ -20,6 +21,7 @@ constexpr spi::Capabilities default_capabilities{
     .durable = true,
     .no_handler_reply = true,
     .at_least_once = true,
+    .dead_letters = true,
     .custom_serializer = true,
     .record_options = true,
     .broker = true,
@@ -60,6 +62,9 @@ class RmqTransport final : public spi::Transport {
   std::unique_ptr<spi::ServerTransport> make_server(spi::ServerEnvironment environment,
                                                     spi::ServerSink& sink) const override {
     return std::make_unique<Server>(environment, sink);
+  }
+  std::unique_ptr<spi::DeadLetterStore> make_dead_letters(spi::ServerEnvironment environment) const override {
+    return std::make_unique<DeadLetters>(std::move(environment));
   }
 };
 

@@ -103,8 +103,10 @@ class Service final : public std::enable_shared_from_this<Service>, private Conn
   void settle_now(RmqDelivery& delivery, spi::Settlement outcome);
   void nack(const RmqDelivery& delivery, bool requeue);
   void retry(RmqDelivery& delivery);
-  void keep_dead(RmqDelivery& delivery, std::uint64_t deliveries);
-  void copy_to(RmqDelivery& delivery, const std::string& queue, std::uint64_t deliveries, const std::string& expiration);
+  void keep_dead(RmqDelivery& delivery, std::uint64_t deliveries, std::string_view cause);
+  /// `cause`: of a dead letter, which does not expire.
+  void copy_to(RmqDelivery& delivery, const std::string& queue, std::uint64_t deliveries, const std::string& expiration,
+               std::string_view cause);
   void take_confirmation(const Method& method);
   bool of_this_connection(const RmqDelivery& delivery) const noexcept;
   void report(const Failure& failure) const;

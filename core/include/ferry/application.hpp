@@ -10,6 +10,7 @@
 
 #include <asio/any_io_executor.hpp>
 
+#include "ferry/circuit.hpp"
 #include "ferry/client.hpp"
 #include "ferry/config.hpp"
 #include "ferry/handler_scope.hpp"
@@ -35,12 +36,32 @@ struct ServiceInfo {
   std::uint64_t failed = 0;             ///< handlers that threw
   std::uint64_t unhandled = 0;
   std::uint64_t peer_errors = 0;
+  std::uint64_t retried = 0;            ///< events handled again by `retry`
+  std::uint64_t dead = 0;               ///< events given up by `retry` or `deadLetter`
+  std::uint64_t expired = 0;            ///< messages whose caller had given up before their turn came
+};
+
+/// What is known of one client that is in use.
+struct ClientInfo {
+  std::string name;
+  std::string transport;
+  Status status = Status::idle;
+  Circuit circuit = Circuit::closed;
+  std::size_t in_flight = 0;            ///< requests and events not yet ended
+  std::uint64_t connects = 0;
+  std::uint64_t timeouts = 0;
+  std::uint64_t retries = 0;            ///< attempts beyond the first
+  std::uint64_t retries_refused = 0;    ///< that the budget did not allow
+  std::uint64_t circuit_openings = 0;
+  std::uint64_t circuit_refusals = 0;   ///< requests refused because the circuit was open
+  std::uint64_t limit_refusals = 0;     ///< requests refused because the limit's queue was full
+  std::uint64_t late_replies = 0;       ///< to requests that had ended: dropped
 };
 
 /// The services and clients of one config file.
 ///
 /// Lifetime: owns them all; clients got from it are closed with it.
-/// Threads:  `client`, `services`, `stop` and `request_stop` from any thread; the rest from the one that made it.
+/// Threads:  `client`, `services`, `clients`, `stop` and `request_stop` from any thread; the rest from the one that made it.
 /// Close:    `stop` and the destructor drain, and end within `shutdownTimeout`.
 class Application {
  public:
@@ -105,6 +126,8 @@ class Application {
   void request_stop();
 
   std::vector<ServiceInfo> services() const;
+  /// Those that `client` was asked for, and those that dead letters go to.
+  std::vector<ClientInfo> clients() const;
   /// Called at every change of a service's status, on a loop. Before `start`.
   void on_status(std::function<void(std::string_view service, const StatusEvent&)> handler);
   /// Errors of services that belong to no handler: bytes that are no message, limits passed.

@@ -1,6 +1,7 @@
 #pragma once
 // Pipes that many handlers need. `Pipeline().pipe(pick("id"))`.
 
+#include <cstddef>
 #include <functional>
 #include <initializer_list>
 #include <string>
@@ -25,5 +26,11 @@ std::function<void(const nlohmann::json&)> required(std::initializer_list<std::s
 /// A number from `least` to `most`, if it is there. The caller of a message with another gets an `RpcError` whose message names
 /// the member and the bounds; so for anything but a number.
 std::function<void(const nlohmann::json&)> in_range(std::string_view member, double least, double most);
+
+/// A text of `least` to `most` characters (code points), or an array of so many elements, if it is there. So for anything else.
+std::function<void(const nlohmann::json&)> length_in(std::string_view member, std::size_t least, std::size_t most);
+
+/// One of these values, if it is there: `one_of("/state", {"open", "closed"})`.
+std::function<void(const nlohmann::json&)> one_of(std::string_view member, std::initializer_list<nlohmann::json> values);
 
 }  // namespace ferry

@@ -24,6 +24,7 @@
 #include "ferry/headers.hpp"
 #include "ferry/needs.hpp"
 #include "ferry/pattern.hpp"
+#include "ferry/spi/dead_letters.hpp"
 #include "ferry/spi/delivery.hpp"
 #include "ferry/spi/loop.hpp"
 #include "ferry/spi/options.hpp"
@@ -47,6 +48,7 @@ struct Capabilities {
   bool wildcard = false;       ///< a pattern may match many routes
   bool no_handler_reply = false;  ///< an unknown pattern is answered, not left to the deadline
   bool at_least_once = false;  ///< `"delivery": "at-least-once"` can be given
+  bool dead_letters = false;   ///< what a service gave up can be looked at and replayed
   bool custom_serializer = false;  ///< serializers other than json can be chosen
   bool sees_peer_loss = false;  ///< a client learns at once that its service is gone
   bool record_options = false;  ///< a message may have options of its own (`SendOptions::record`)
@@ -262,6 +264,10 @@ class Transport {
 
   virtual std::unique_ptr<ClientTransport> make_client(ClientEnvironment environment, ClientSink& sink) const = 0;
   virtual std::unique_ptr<ServerTransport> make_server(ServerEnvironment environment, ServerSink& sink) const = 0;
+  /// The dead letters of a service of this environment, which is at-least-once. Never null with `Capabilities::dead_letters`.
+  virtual std::unique_ptr<DeadLetterStore> make_dead_letters(ServerEnvironment environment) const {
+    return static_cast<void>(environment), nullptr;
+  }
 };
 
 }  // namespace ferry::spi

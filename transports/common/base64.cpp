@@ -1,8 +1,9 @@
-#include "transports/grpc/base64.hpp"
+#include "transports/common/base64.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
-namespace ferry::grpc {
+namespace ferry::transports {
 namespace {
 
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -45,4 +46,4 @@ bool from_base64(std::string_view text, std::string& out) {
   return true;
 }
 
-}  // namespace ferry::grpc
+}  // namespace ferry::transports
