@@ -144,7 +144,7 @@ void Client::take_report(const rd_kafka_message_t* report) {
     return sink_.on_emitted(token, &failure);
   }
   if (good) return;
-  const auto id = RecordHeaders(report).get(correlation_header);
+  const auto id = RecordHeaders(report).known().id;
   if (id) sink_.on_request_failed(std::string(*id), delivery_failure(report, "a request was not confirmed"));
 }
 
