@@ -15,14 +15,17 @@ std::size_t Output::size() const noexcept {
 Trouble Output::send(Session& session, void* opaque, Failure& failure) const {
   rd_kafka_t* const producer = session.producer->get();
   rd_kafka_topic_t* const to = session.topics.open(producer, topic, failure);
-  if (to == nullptr) return Trouble::lasting;
+  return to == nullptr ? Trouble::lasting : send(producer, to, opaque, failure);
+}
+
+Trouble Output::send(rd_kafka_t* producer, rd_kafka_topic_t* to, void* opaque, Failure& failure) const {
   thread_local OutgoingRecord record;
   record.start(to);
   record.set_value({value, absent, ValueForm::plain});
   record.set(options);
   for (const auto& [name, text] : headers) record.headers().add(name, text);
   record.set_opaque(opaque);
-  if (record.send(producer, topic, failure)) return Trouble::none;
+  if (record.send(producer, rd_kafka_topic_name(to), failure)) return Trouble::none;
   const Trouble trouble = trouble_of(failure.code);
   const bool alone = rd_kafka_outq_len(producer) == 0;   // what has no room then never has
   return trouble == Trouble::passing && failure.code == errc::overloaded && alone ? Trouble::hopeless : trouble;

@@ -30,6 +30,8 @@ struct Output {
   std::size_t size() const noexcept;
   /// Hands it to the driver, which copies it. `passing` means that reports of others will make room.
   Trouble send(Session& session, void* opaque, Failure& failure) const;
+  /// The same to `to`, whatever `topic` says.
+  Trouble send(rd_kafka_t* producer, rd_kafka_topic_t* to, void* opaque, Failure& failure) const;
 };
 
 /// A record that was handled, and what is to go out before it counts as done.
