@@ -42,6 +42,19 @@ class Driver {
     if (!event || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) throw std::runtime_error("no partitions were added");
   }
 
+  /// Everybody may, or may not, do that with a resource from now on.
+  void rule(rd_kafka_ResourceType_t type, const char* name, rd_kafka_AclOperation_t operation, rd_kafka_AclPermissionType_t permission) const {
+    std::array<char, 512> why{};
+    rd_kafka_AclBinding_t* wanted = rd_kafka_AclBinding_new(type, name, RD_KAFKA_RESOURCE_PATTERN_LITERAL, "User:*", "*", operation, permission,
+                                                            why.data(), why.size());
+    if (wanted == nullptr) throw std::runtime_error(why.data());
+    const std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)> queue(rd_kafka_queue_new(instance_), &rd_kafka_queue_destroy);
+    rd_kafka_CreateAcls(instance_, &wanted, 1, nullptr, queue.get());
+    rd_kafka_AclBinding_destroy(wanted);
+    const std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)> event(rd_kafka_queue_poll(queue.get(), 20000), &rd_kafka_event_destroy);
+    if (!event || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) throw std::runtime_error("no rule was made");
+  }
+
   /// The group's offset of a partition; negative: none.
   std::int64_t committed(const std::string& topic, std::int32_t partition) const {
     const std::unique_ptr<rd_kafka_topic_partition_list_t, decltype(&rd_kafka_topic_partition_list_destroy)> list(

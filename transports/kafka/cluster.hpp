@@ -41,6 +41,7 @@ struct Beginning {
   std::int32_t partition = 0;
   std::int64_t offset = 0;
   std::int32_t partitions = 0;   // of the topic, then
+  bool operator==(const Beginning&) const = default;
 };
 using Beginnings = std::vector<Beginning>;
 

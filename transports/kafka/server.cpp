@@ -272,7 +272,7 @@ void Server::serve_producer() {
       take_error(event.get());
       continue;
     }
-    while (const rd_kafka_message_t* report = rd_kafka_event_message_next(event.get())) take_report(report);
+    while (const rd_kafka_message_t* report = session_ == session ? rd_kafka_event_message_next(event.get()) : nullptr) take_report(report);
   }
   if (transaction_) transaction_->room();
   if (session_ && session_->unconfirmed_bytes <= settings_.high_water) wake_writers();

@@ -65,11 +65,11 @@ void Server::commit_begun_again() {
     if (!committed) return committed.failure();
     *taken = *committed;
     return {};
-  }, [this, count = static_cast<std::ptrdiff_t>(begun_.size()), taken](const Fault& fault) {
+  }, [this, asked = begun_, taken](const Fault& fault) {
     committing_ = false;
     if (fault) sink_.on_error(*fault);
     if (!fault && !*taken) return;
-    begun_.erase(begun_.begin(), begun_.begin() + count);   // others may have come meanwhile
+    std::erase_if(begun_, [&asked](const Beginning& each) { return std::find(asked.begin(), asked.end(), each) != asked.end(); });
     if (listened_ && joined_ && begun_.empty()) listening();
   });
 }
@@ -140,6 +140,7 @@ void Server::revoked() {
     partition->go();
     partitions_.erase(found);
   }
+  std::erase_if(begun_, [this](const Beginning& each) { return !partitions_.contains(Place(each.topic, each.partition)); });
   rd_kafka_t* const consumer = session_->consumer->get();
   Failure failure;
   bool good = true;
