@@ -19,6 +19,9 @@ inline constexpr const char* kafka_id = "kafka_correlationId";
 inline constexpr const char* kafka_reply_to = "kafka_replyTopic";
 inline constexpr const char* kafka_reply_partition = "kafka_replyPartition";
 inline constexpr const char* kafka_over = "kafka_nest-is-disposed";
+/// What ferry's service and client have: each partition costs the broker and the driver something.
+inline constexpr const char* kafka_topics[] = {"sum", "echo", "raw", "small", "orders", "blobs", "count"};
+inline constexpr const char* kafka_reply_topics[] = {"sum.reply", "echo.reply", "raw.reply", "count.reply"};
 
 struct KafkaEnd {
   void operator()(rd_kafka_t* instance) const noexcept { rd_kafka_destroy(instance); }
@@ -72,9 +75,9 @@ class Kafka {
     const char* name;
     std::string_view value;
   };
-  /// False: the queue is full. `partition` -1: the driver chooses. Up to four headers.
-  bool send(const char* topic, int partition, std::string_view value, std::initializer_list<Header> headers) const {
-    std::array<rd_kafka_vu_t, 8> fields{};
+  /// False: the queue is full. `partition` -1: the driver chooses. Up to four headers. `opaque` is for the delivery report.
+  bool send(const char* topic, int partition, std::string_view value, std::initializer_list<Header> headers, void* opaque = nullptr) const {
+    std::array<rd_kafka_vu_t, 9> fields{};
     std::size_t count = 0;
     const auto add = [&](rd_kafka_vtype_t type) -> auto& {
       fields[count].vtype = type;
@@ -83,6 +86,7 @@ class Kafka {
     add(RD_KAFKA_VTYPE_TOPIC).cstr = topic;
     add(RD_KAFKA_VTYPE_PARTITION).i32 = partition;
     add(RD_KAFKA_VTYPE_MSGFLAGS).i = RD_KAFKA_MSG_F_COPY;
+    add(RD_KAFKA_VTYPE_OPAQUE).ptr = opaque;
     auto& memory = add(RD_KAFKA_VTYPE_VALUE).mem;
     memory.ptr = const_cast<char*>(value.data());
     memory.size = value.size();

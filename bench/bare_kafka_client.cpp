@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
 
 #include "bare_kafka.hpp"
 #include "load.hpp"
@@ -21,12 +22,14 @@ class Caller {
       : topic_(topic), reply_topic_(topic + ".reply"), producer_(producer),
         consumer_(RD_KAFKA_CONSUMER, job.port, {{"group.id", "bench-client"}, {"fetch.wait.max.ms", "100"}}) {
     producer.make(topic_);
-    producer.make(reply_topic_);
-    std::int64_t low = 0;
-    std::int64_t high = 0;
-    rd_kafka_query_watermark_offsets(consumer_.raw(), reply_topic_.c_str(), 0, &low, &high, 10000);
-    rd_kafka_topic_partition_list_t* const mine = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(mine, reply_topic_.c_str(), 0)->offset = high;
+    rd_kafka_topic_partition_list_t* const mine = rd_kafka_topic_partition_list_new(static_cast<int>(std::size(bench::kafka_reply_topics)));
+    for (const char* topic : bench::kafka_reply_topics) {
+      producer.make(topic);
+      std::int64_t low = 0;
+      std::int64_t high = 0;
+      rd_kafka_query_watermark_offsets(consumer_.raw(), topic, 0, &low, &high, 10000);
+      rd_kafka_topic_partition_list_add(mine, topic, 0)->offset = high;
+    }
     rd_kafka_assign(consumer_.raw(), mine);
     rd_kafka_topic_partition_list_destroy(mine);
   }
@@ -64,12 +67,12 @@ int main(int argc, char** argv) {
   try {
     std::size_t confirmed = 0;
     const bench::Kafka producer(RD_KAFKA_PRODUCER, job.port, {}, reported, &confirmed);
-    Caller caller(job, job.event() ? "count" : job.name == "raw" ? "echo" : job.name, producer);
+    Caller caller(job, job.event() ? "count" : job.name, producer);
     bench::Window window(job);
     if (job.event()) {
       std::uint64_t sent = 0;
       const auto next = [&] {
-        producer.send("event", -1, job.payload, {});
+        producer.send("orders", -1, job.payload, {});
         ++sent;
       };
       for (std::size_t i = 0; i < job.in_flight; ++i) next();

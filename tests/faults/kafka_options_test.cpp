@@ -9,6 +9,7 @@
 
 #include "../support/await.hpp"
 #include "catch.hpp"
+#include "kafka_cluster.hpp"
 #include "kafka_support.hpp"
 
 using namespace ferry;
@@ -134,4 +135,20 @@ TEST_CASE("kafka: topics that are not there, and not to be made, are named") {
   Application makes(caller());
   CHECK(makes.client("C").emit("missing", 1).get() == Emitted::confirmed);
   CHECK(client.emit("missing", 2).get() == Emitted::confirmed);   // once it is there
+}
+
+TEST_CASE("kafka: a broker that does not let us create a topic is quoted") {
+  const Quiet quiet;
+  Broker strict("kafka", "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\nallow.everyone.if.no.acl.found=true\n");
+  const std::string brokers = "127.0.0.1:" + std::to_string(strict.port());
+  {
+    const Driver driver(brokers);
+    driver.rule(RD_KAFKA_RESOURCE_BROKER, "kafka-cluster", RD_KAFKA_ACL_OPERATION_ALL, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW);
+    driver.rule(RD_KAFKA_RESOURCE_BROKER, "kafka-cluster", RD_KAFKA_ACL_OPERATION_CREATE, RD_KAFKA_ACL_PERMISSION_TYPE_DENY);
+    driver.rule(RD_KAFKA_RESOURCE_TOPIC, "forbidden", RD_KAFKA_ACL_OPERATION_DESCRIBE, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW);
+    driver.rule(RD_KAFKA_RESOURCE_TOPIC, "forbidden", RD_KAFKA_ACL_OPERATION_CREATE, RD_KAFKA_ACL_PERMISSION_TYPE_DENY);
+  }
+  const json options{{"client", {{"brokers", {brokers}}, {"requestTimeout", "1s"}}}};
+  Application calls(Config::from_json({{"threads", 1}, {"clients", {{"C", {{"transport", "kafka"}, {"options", options}}}}}}));
+  CHECK_THAT(failure_of([&] { calls.client("C").emit("forbidden", 1).get(); }), Catch::Contains("cannot create the topic forbidden"));
 }

@@ -91,6 +91,19 @@ TEST_CASE("kafka options: transactions, by NestJS's name for them or by librdkaf
   CHECK_THAT(refusal([&] { return client(native); }), Catch::Contains("a client has no transactions"));
 }
 
+TEST_CASE("kafka options: dead letters have room beyond the largest message, and streams of answers stop below what is refused") {
+  const json options{{"producer", {{"maxMessageBytes", 5000}, {"maxBufferedMessages", 10}}}};
+  const auto plain = service(options);
+  CHECK(property(plain.link.producer, "message.max.bytes") == "5000");
+  CHECK(plain.high_water == 5 * kafka::answer_frame);
+  const auto kept = service(options, true);
+  CHECK(property(kept.link.producer, "message.max.bytes") == std::to_string(5000 + 16 * 1024));
+  CHECK(kept.max_message == 5000);
+  CHECK(service({{"rdkafka", {{"message.max.bytes", 7000}}}}).max_message == 7000);
+  CHECK(service({{"producer", {{"maxBufferedBytes", "64KiB"}}}}).high_water == 32 * 1024);
+  CHECK(service(json::object()).high_water == 1024 * 1024);
+}
+
 TEST_CASE("kafka options: NestJS's retry says how to connect again") {
   const auto policy = [](const json& client) {
     const auto options = spi::Options::parse({{"client", client}}, kafka::client_option_table(), {});

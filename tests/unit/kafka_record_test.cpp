@@ -1,5 +1,7 @@
 // transports/kafka without a broker: payloads as values, routes as topics, offsets.
 
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <string>
@@ -9,6 +11,8 @@
 
 #include "catch.hpp"
 #include "ferry_test_paths.hpp"
+#include "transports/kafka/cluster.hpp"
+#include "transports/kafka/error.hpp"
 #include "transports/kafka/offset_ledger.hpp"
 #include "transports/kafka/producer.hpp"
 #include "transports/kafka/record.hpp"
@@ -123,6 +127,46 @@ TEST_CASE("kafka: offsets are committed up to the first that is not settled") {
   CHECK(ledger.settle(15));
   CHECK(ledger.committable() == 16);
   CHECK(ledger.window() == 0);
+}
+
+TEST_CASE("kafka: a partition without an offset was added later, or its group is just beginning") {
+  constexpr std::int64_t none = RD_KAFKA_OFFSET_INVALID;
+  struct Committed {
+    std::int64_t offset;
+    std::string mark;
+  };
+  const auto added = [](const std::vector<Committed>& all, std::int32_t partition) {
+    const PartitionList list(rd_kafka_topic_partition_list_new(1));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      rd_kafka_topic_partition_t* const one = rd_kafka_topic_partition_list_add(list.get(), "t", static_cast<std::int32_t>(i));
+      one->offset = all[i].offset;
+      if (all[i].mark.empty()) continue;
+      one->metadata = std::malloc(all[i].mark.size());
+      std::memcpy(one->metadata, all[i].mark.data(), all[i].mark.size());
+      one->metadata_size = all[i].mark.size();
+    }
+    return was_added(*list, partition);
+  };
+  CHECK_FALSE(added({{none, ""}, {none, ""}}, 1));                   // a group that is new
+  CHECK(added({{7, ""}, {none, ""}}, 1));                            // one that has been there
+  CHECK_FALSE(added({{7, begin_mark(2)}, {none, ""}}, 1));           // another member has just begun with its partition
+  CHECK_FALSE(added({{9, ""}, {7, begin_mark(3)}, {none, ""}}, 2));  // and has handled something
+  CHECK(added({{7, begin_mark(1)}, {none, ""}}, 1));                 // it had begun before there was this one
+  CHECK(added({{7, "somebody's own"}, {none, ""}}, 1));
+}
+
+TEST_CASE("kafka: what passes, what somebody has to mend, and what is hopeless") {
+  CHECK(trouble_of({}) == Trouble::none);
+  for (const auto code : {RD_KAFKA_RESP_ERR__QUEUE_FULL, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, RD_KAFKA_RESP_ERR__TRANSPORT}) {
+    CHECK(trouble_of(make_code(code)) == Trouble::passing);
+  }
+  for (const auto code : {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC}) {
+    CHECK(trouble_of(make_code(code)) == Trouble::lasting);
+  }
+  for (const auto code : {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_INVALID_RECORD}) {
+    CHECK(trouble_of(make_code(code)) == Trouble::hopeless);
+  }
+  CHECK(trouble_of(make_error_code(errc::overloaded)) == Trouble::lasting);   // ours, not the driver's
 }
 
 TEST_CASE("kafka: a message's own options") {

@@ -2,6 +2,7 @@
 // What a service has of its group's partitions, and the records of them that are being worked on.
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -10,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ferry/detail/pool.hpp"
 #include "ferry/spi/delivery.hpp"
 
 #include "transports/kafka/handle.hpp"
@@ -24,6 +26,9 @@ struct Session {
   std::shared_ptr<Handle> consumer;
   std::shared_ptr<Handle> producer;
   Topics topics;   // of the producer
+  std::atomic<std::size_t> unconfirmed_bytes{0};   // of answers that the driver has
+
+  static std::size_t bytes_of_answer(std::size_t value) noexcept { return value + answer_frame; }
 };
 
 /// An event that waits for its turn.
@@ -46,6 +51,7 @@ struct Partition {
   std::int32_t number = 0;
   std::string route;
   QueuePtr queue;
+  std::shared_ptr<Bell> bell;   // the queue's
   OffsetLedger ledger;
   std::size_t working = 0; // records that handlers have, or whose outputs are on their way
   bool ready = false;      // its position is known, and the driver reads
@@ -65,11 +71,23 @@ struct Partition {
     keys.clear();
     due.clear();
     handled.clear();
-    Handle::unwatch(queue.get());
+    if (queue) Handle::unwatch(queue.get());
     queue.reset();
   }
 };
 using PartitionPtr = std::shared_ptr<Partition>;
+
+/// Memory of the pool, for what is shared.
+template <class T>
+struct PoolAllocator {
+  using value_type = T;
+  PoolAllocator() = default;
+  template <class U>
+  PoolAllocator(const PoolAllocator<U>&) noexcept {}   // NOLINT(google-explicit-constructor): what allocators are converted by
+  T* allocate(std::size_t count) { return static_cast<T*>(detail::pool_allocate(count * sizeof(T))); }
+  void deallocate(T* memory, std::size_t count) noexcept { detail::pool_free(memory, count * sizeof(T)); }
+  friend bool operator==(PoolAllocator, PoolAllocator) noexcept { return true; }
+};
 
 /// A record of a partition.
 struct Record {

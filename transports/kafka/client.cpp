@@ -74,6 +74,9 @@ std::vector<std::shared_ptr<Handle>> Client::let_go() {
   attempt_.reset();
   worker_.reset();
   waiting_.clear();
+  leaving_.clear();
+  refused_.clear();
+  turn_posted_ = false;
   routes_.clear();
   std::vector<std::shared_ptr<Handle>> handles;
   if (replies_) handles.push_back(replies_->release());
@@ -144,7 +147,7 @@ void Client::take_report(const rd_kafka_message_t* report) {
     return sink_.on_emitted(token, &failure);
   }
   if (good) return;
-  const auto id = RecordHeaders(report).get(correlation_header);
+  const auto id = RecordHeaders(report).known().id;
   if (id) sink_.on_request_failed(std::string(*id), delivery_failure(report, "a request was not confirmed"));
 }
 
@@ -156,6 +159,7 @@ void Client::close(std::chrono::milliseconds limit, std::function<void()> done) 
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
     end_handles(let_go(), *environment_.loop, std::max(left, std::chrono::milliseconds(1)), done);
   };
+  if (ready_) send_leaving();
   if (!ready_ || rd_kafka_outq_len(producer_->get()) == 0) return flushed();
   flush_timer_.emplace(environment_.loop->executor(), limit / 2);   // the rest is for the instances' end
   flush_timer_->async_wait([this, attempt = std::weak_ptr(attempt_)](std::error_code error) {

@@ -1,6 +1,10 @@
 #include "transports/kafka/cluster.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -64,20 +68,16 @@ rd_kafka_resp_err_t ask(std::chrono::milliseconds limit, const Stopped& stopped,
   }
 }
 
-/// It may be there already, or not be ours to make: whether it can be used shows later.
-bool may_be_there(rd_kafka_resp_err_t error) {
-  switch (error) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-    case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION: return true;
-    default: return false;
-  }
+/// It is not ours to make: somebody may have made it.
+bool is_refusal_to_create(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+         error == RD_KAFKA_RESP_ERR_POLICY_VIOLATION;
 }
 
+using Refusals = std::map<std::string, Failure>;   // by topic
+
 Fault create_topics(rd_kafka_t* instance, const LinkSettings& settings, const std::vector<std::string>& names,
-                    const Stopped& stopped) {
+                    Refusals& refusals, const Stopped& stopped) {
   std::vector<rd_kafka_NewTopic_t*> wanted;
   for (const std::string& name : names) {
     rd_kafka_NewTopic_t* const topic = rd_kafka_NewTopic_new(name.c_str(), settings.partitions, settings.replicas, nullptr, 0);
@@ -103,10 +103,12 @@ Fault create_topics(rd_kafka_t* instance, const LinkSettings& settings, const st
       rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
   for (std::size_t i = 0; i < count; ++i) {
     const auto error = rd_kafka_topic_result_error(results[i]);
-    if (may_be_there(error)) continue;
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) continue;
+    const std::string name = rd_kafka_topic_result_name(results[i]);
     const char* const words = rd_kafka_topic_result_error_string(results[i]);
-    return driver_failure(error, std::string("cannot create the topic ") + rd_kafka_topic_result_name(results[i]),
-                          Fate::not_sent, words == nullptr ? "" : words);
+    Failure failure = driver_failure(error, "cannot create the topic " + name, Fate::not_sent, words == nullptr ? "" : words);
+    if (!is_refusal_to_create(error)) return failure;
+    refusals.emplace(name, std::move(failure));
   }
   return {};
 }
@@ -162,12 +164,14 @@ Fault reach_brokers(rd_kafka_t* instance, const LinkSettings& settings, const St
 Fault ensure_topics(rd_kafka_t* instance, const LinkSettings& settings, const std::vector<std::string>& names,
                     const Stopped& stopped) {
   if (names.empty()) return {};
+  Refusals refusals;
   if (settings.create_topics) {
-    if (auto fault = create_topics(instance, settings, names, stopped)) return fault;
+    if (auto fault = create_topics(instance, settings, names, refusals, stopped)) return fault;
   }
   for (const std::string& name : names) {
-    const auto count = count_partitions(instance, settings, name, settings.create_topics, stopped);
-    if (!count) return count.failure();
+    const auto refused = refusals.find(name);
+    const auto count = count_partitions(instance, settings, name, settings.create_topics && refused == refusals.end(), stopped);
+    if (!count) return refused == refusals.end() ? count.failure() : refused->second;
   }
   return {};
 }
@@ -188,21 +192,74 @@ Result<std::int64_t> end_of(rd_kafka_t* instance, const LinkSettings& settings, 
   return driver_failure(error, "cannot find the end of " + topic, Fate::not_sent);
 }
 
-Fault find_positions(rd_kafka_t* consumer, const LinkSettings& settings, bool from_beginning,
-                     rd_kafka_topic_partition_list_t& partitions, const Stopped& stopped) {
-  if (partitions.cnt == 0) return {};
-  const auto read = ask(settings.request, stopped, [&](int limit) { return rd_kafka_committed(consumer, &partitions, limit); });
-  if (const auto error = read) {
-    return driver_failure(error, "cannot read the group's offsets", Fate::not_sent);
+// --- where a group begins -------------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr std::string_view mark = "ferry: begins with ";
+
+/// How many partitions there were when the group began; nothing of what was committed later.
+std::optional<std::int32_t> marked(const rd_kafka_topic_partition_t& committed) {
+  const std::string_view text(static_cast<const char*>(committed.metadata), committed.metadata == nullptr ? 0 : committed.metadata_size);
+  if (!text.starts_with(mark)) return std::nullopt;
+  std::int32_t count = 0;
+  const auto parsed = std::from_chars(text.data() + mark.size(), text.data() + text.size(), count);
+  return parsed.ec == std::errc() ? std::optional(count) : std::nullopt;
+}
+
+Fault read_committed(rd_kafka_t* consumer, const LinkSettings& settings, rd_kafka_topic_partition_list_t& list, const Stopped& stopped) {
+  auto error = ask(settings.request, stopped, [&](int limit) { return rd_kafka_committed(consumer, &list, limit); });
+  for (int i = 0; error == RD_KAFKA_RESP_ERR_NO_ERROR && i < list.cnt; ++i) error = list.elems[i].err;
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  return driver_failure(error, "cannot read the group's offsets", Fate::not_sent);
+}
+
+/// The group's offsets of all partitions of a topic.
+Fault read_topic(rd_kafka_t* consumer, const LinkSettings& settings, const char* topic, PartitionList& all, const Stopped& stopped) {
+  const auto count = partitions_of(consumer, settings, topic, stopped);
+  if (!count) return count.failure();
+  all.reset(rd_kafka_topic_partition_list_new(*count));
+  for (std::int32_t i = 0; i < *count; ++i) rd_kafka_topic_partition_list_add(all.get(), topic, i);
+  return read_committed(consumer, settings, *all, stopped);
+}
+
+void set_mark(rd_kafka_topic_partition_t& partition, std::int32_t count) {
+  const std::string text = begin_mark(count);
+  partition.metadata = std::malloc(text.size());   // the list frees it
+  if (partition.metadata != nullptr) std::memcpy(partition.metadata, text.data(), text.size());
+  partition.metadata_size = partition.metadata == nullptr ? 0 : text.size();
+}
+
+}  // namespace
+
+std::string begin_mark(std::int32_t partitions) { return std::string(mark) + std::to_string(partitions); }
+
+bool was_added(const rd_kafka_topic_partition_list_t& committed, std::int32_t partition) {
+  bool known = false;
+  for (int i = 0; i < committed.cnt; ++i) {
+    if (committed.elems[i].offset < 0) continue;
+    known = true;
+    if (const auto count = marked(committed.elems[i])) return partition >= *count;
   }
+  return known;
+}
+
+Fault find_positions(rd_kafka_t* consumer, const LinkSettings& settings, bool from_beginning,
+                     rd_kafka_topic_partition_list_t& partitions, Beginnings& begun, const Stopped& stopped) {
+  if (partitions.cnt == 0) return {};
+  if (auto fault = read_committed(consumer, settings, partitions, stopped)) return fault;
   const PartitionList fresh(rd_kafka_topic_partition_list_new(partitions.cnt));
+  std::map<std::string, PartitionList> topics;
   for (int i = 0; i < partitions.cnt; ++i) {
     const rd_kafka_topic_partition_t& each = partitions.elems[i];
-    if (each.err != RD_KAFKA_RESP_ERR_NO_ERROR) return driver_failure(each.err, "cannot read the group's offsets", Fate::not_sent);
     if (each.offset >= 0) continue;
+    PartitionList& all = topics[each.topic];
+    if (!all) {
+      if (auto fault = read_topic(consumer, settings, each.topic, all, stopped)) return fault;
+    }
     // Instead of a time: the first record there is, or the one to come.
     rd_kafka_topic_partition_list_add(fresh.get(), each.topic, each.partition)->offset =
-        from_beginning ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
+        from_beginning || was_added(*all, each.partition) ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
   }
   if (fresh->cnt == 0) return {};
   const PartitionList wanted(rd_kafka_topic_partition_list_copy(fresh.get()));
@@ -217,12 +274,27 @@ Fault find_positions(rd_kafka_t* consumer, const LinkSettings& settings, bool fr
     const rd_kafka_topic_partition_t& each = fresh->elems[i];
     if (each.err != RD_KAFKA_RESP_ERR_NO_ERROR) return driver_failure(each.err, "cannot find where to begin", Fate::not_sent);
     rd_kafka_topic_partition_list_find(&partitions, each.topic, each.partition)->offset = each.offset;
+    begun.push_back({each.topic, each.partition, each.offset, topics.at(each.topic)->cnt});
   }
-  const auto error = rd_kafka_commit(consumer, fresh.get(), 0);
-  // Another rebalance is on its way, which begins again.
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ||
-      error == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION || error == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID) return {};
-  return driver_failure(error, "cannot commit where the group begins", Fate::not_sent);
+  return {};
+}
+
+Result<bool> commit_begun(rd_kafka_t* consumer, const Beginnings& begun, bool wait) {
+  if (begun.empty()) return true;
+  const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(begun.size())));
+  for (const Beginning& each : begun) {
+    rd_kafka_topic_partition_t* const one = rd_kafka_topic_partition_list_add(list.get(), each.topic.c_str(), each.partition);
+    one->offset = each.offset;
+    set_mark(*one, each.partitions);
+  }
+  const auto error = rd_kafka_commit(consumer, list.get(), wait ? 0 : 1);
+  switch (error) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR: return true;
+    case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID: return false;
+    default: return driver_failure(error, "cannot commit where the group begins", Fate::not_sent);
+  }
 }
 
 }  // namespace ferry::kafka

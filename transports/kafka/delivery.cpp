@@ -6,7 +6,6 @@
 #include "ferry/detail/clock.hpp"
 #include "ferry/detail/json_writer.hpp"
 #include "transports/common/extension.hpp"
-#include "transports/kafka/error.hpp"
 #include "transports/kafka/topic.hpp"
 
 namespace ferry::kafka {
@@ -22,6 +21,12 @@ std::optional<std::int64_t> to_number(std::string_view text) {
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
   if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || value < 0) return std::nullopt;
   return value;
+}
+
+bool is_too_large(const std::string& topic, Failure& failure) {
+  failure = Failure(errc::bad_payload, "a record for " + topic + " is larger than producer.maxMessageBytes; send less, or "
+                    "raise that and the brokers' limits", Fate::not_sent);
+  return false;
 }
 
 }  // namespace
@@ -42,16 +47,30 @@ void Desk::post(F&& function) {
   });
 }
 
-void Desk::settle(Work work, spi::Settlement outcome) {
-  if (loop_.in_loop()) {
-    if (owner_ != nullptr) owner_->settled(std::move(work), outcome);
-    return;
-  }
-  post([work = std::move(work), outcome](Owner& owner) mutable { owner.settled(std::move(work), outcome); });
+template <class F>
+void Desk::tell(F&& function) {
+  if (!loop_.in_loop()) return post(std::forward<F>(function));
+  if (owner_ != nullptr) function(*owner_);
 }
 
+void Desk::settle(Work work, spi::Settlement outcome) {
+  tell([work = std::move(work), outcome](Owner& owner) mutable { owner.settled(std::move(work), outcome); });
+}
+
+/// At once: of what is being handed over no more is to come.
 void Desk::hold(PartitionPtr partition, bool held) {
-  post([partition = std::move(partition), held](Owner& owner) { owner.hold(partition, held); });
+  tell([partition = std::move(partition), held](Owner& owner) { owner.hold(partition, held); });
+}
+
+void Desk::commit(RecordPtr record) {
+  post([record = std::move(record)](Owner& owner) { owner.commit(*record); });
+}
+
+void Desk::when_writable(std::function<void()> ready) {
+  loop_.post([self = shared_from_this(), ready = std::move(ready)]() mutable {
+    if (self->owner_ != nullptr) self->owner_->when_writable(std::move(ready));
+    else ready();
+  });
 }
 
 void Desk::report(Failure failure) {
@@ -72,13 +91,12 @@ KafkaDelivery::KafkaDelivery(std::shared_ptr<Desk> desk, RecordPtr record, std::
 /// NestJS: without an id or a place for the answer it is an event.
 void KafkaDelivery::read_request() {
   if (desk_->rules().observe) return;
-  const auto id = headers_.get(correlation_header);
-  const auto topic = headers_.get(reply_topic_header);
-  if (!id || id->empty() || !topic || topic->empty()) return;
-  correlation_ = *id;
-  reply_topic_ = *topic;
-  if (const auto partition = headers_.get(reply_partition_header)) {
-    const auto number = to_number(*partition);
+  const auto& known = headers_.known();
+  if (!known.id || known.id->empty() || !known.reply_topic || known.reply_topic->empty()) return;
+  correlation_ = *known.id;
+  reply_topic_ = *known.reply_topic;
+  if (known.reply_partition) {
+    const auto number = to_number(*known.reply_partition);
     if (number && *number <= INT32_MAX) reply_partition_ = static_cast<std::int32_t>(*number);
   }
   detail::append_json_string(id_, correlation_);
@@ -88,7 +106,7 @@ void KafkaDelivery::read_request() {
 }
 
 void KafkaDelivery::read_deadline() {
-  const auto text = headers_.get(extension::timeout_header);
+  const auto& text = headers_.known().timeout;
   const auto told = text ? to_number(*text) : std::nullopt;
   if (!told) return;
   const auto limit = std::min<std::chrono::milliseconds>(std::chrono::milliseconds(*told), std::chrono::hours(24 * 365));
@@ -98,7 +116,7 @@ void KafkaDelivery::read_deadline() {
 
 void KafkaDelivery::read_payload() {
   const rd_kafka_message_t* message = record_->message;
-  const ValueForm form = headers_.value_form();
+  const ValueForm form = headers_.known().form;
   if (message->payload == nullptr) {
     view_.has_payload = form == ValueForm::json;
     view_.payload = view_.has_payload ? "null" : "";
@@ -159,6 +177,7 @@ bool KafkaDelivery::answer(spi::ReplyKind kind, std::string_view payload, Failur
     output.reply = true;
     return put_by(std::move(output), failure);
   }
+  if (value.bytes.size() > desk_->rules().max_message) return is_too_large(topic, failure);
   thread_local OutgoingRecord record;
   Session& session = *record_->session;
   rd_kafka_topic_t* const to = session.topics.open(session.producer->get(), topic, failure);
@@ -169,18 +188,22 @@ bool KafkaDelivery::answer(spi::ReplyKind kind, std::string_view payload, Failur
   record.set_value(value);
   record.set_opaque(reinterpret_cast<void*>(opaque_of(record_->number, false)));
   record_->answers.fetch_add(1, std::memory_order_relaxed);   // before its report can come
+  const std::size_t bytes = Session::bytes_of_answer(value.bytes.size());
+  session.unconfirmed_bytes += bytes;
   if (record.send(session.producer->get(), topic, failure)) return true;
+  session.unconfirmed_bytes -= bytes;
   record_->answers.fetch_sub(1, std::memory_order_relaxed);
   return false;
 }
 
+/// In a transaction answers wait for their record, however many they are.
+bool KafkaDelivery::writable() const {
+  return desk_->rules().transactional || record_->session->unconfirmed_bytes <= desk_->rules().high_water;
+}
+
 bool KafkaDelivery::put_by(Output output, Failure& failure) {
   constexpr std::size_t most = 10000;
-  if (output.size() > desk_->rules().max_message) {
-    failure = Failure(errc::bad_payload, "a record for " + output.topic + " is larger than producer.maxMessageBytes; send less, or "
-                      "raise that and the brokers' limits", Fate::not_sent);
-    return false;
-  }
+  if (output.size() > desk_->rules().max_message) return is_too_large(output.topic, failure);
   const std::lock_guard lock(mutex_);
   if (outputs_.size() >= most) {
     failure = Failure(errc::overloaded, "one message has more than " + std::to_string(most) + " outputs", Fate::not_sent);
@@ -230,16 +253,11 @@ std::chrono::system_clock::time_point KafkaDelivery::timestamp() const {
   return std::chrono::system_clock::time_point(std::chrono::milliseconds(rd_kafka_message_timestamp(record_->message, nullptr)));
 }
 
-/// The group's offset, whatever of the records below is still at work. The driver does it when it gets to it.
 void KafkaDelivery::commit() {
   if (desk_->rules().transactional) {
     return desk_->report(Failure(errc::unsupported, "commit() does nothing: offsets are committed by their transactions", Fate::not_sent));
   }
-  const rd_kafka_message_t* message = record_->message;
-  const PartitionList list(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(list.get(), topic().c_str(), message->partition)->offset = message->offset + 1;
-  const auto error = rd_kafka_commit(record_->session->consumer->get(), list.get(), 1);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) desk_->report(driver_failure(error, "cannot commit " + topic()));
+  desk_->commit(record_);
 }
 
 }  // namespace ferry::kafka

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -29,6 +30,8 @@ class Desk : public std::enable_shared_from_this<Desk> {
    public:
     virtual void settled(Work work, spi::Settlement outcome) = 0;
     virtual void hold(const PartitionPtr& partition, bool held) = 0;
+    virtual void commit(const Record& record) = 0;
+    virtual void when_writable(std::function<void()> ready) = 0;
     virtual void report(const Failure& failure) = 0;
 
    protected:
@@ -41,6 +44,7 @@ class Desk : public std::enable_shared_from_this<Desk> {
     bool transactional = false;     // what goes out waits for its record
     bool observe = false;           // nobody is answered
     std::size_t max_message = 0;    // bytes of one that goes out
+    std::size_t high_water = 0;     // bytes of answers with the driver, above which streams of them wait
   };
 
   Desk(const spi::Loop& loop, const spi::Serializer& serializer, Owner& owner, const Rules& rules)
@@ -54,11 +58,15 @@ class Desk : public std::enable_shared_from_this<Desk> {
 
   void settle(Work work, spi::Settlement outcome);
   void hold(PartitionPtr partition, bool held);
+  void commit(RecordPtr record);
+  void when_writable(std::function<void()> ready);
   void report(Failure failure);
 
  private:
   template <class F>
   void post(F&& function);
+  template <class F>
+  void tell(F&& function);   // at once, if this is the loop
 
   const spi::Loop& loop_;
   const spi::Serializer& serializer_;
@@ -77,6 +85,8 @@ class KafkaDelivery final : public spi::Delivery, public KafkaContext, public de
   Headers headers() const override { return headers_.application(); }
   void reply(spi::ReplyKind kind, std::string& payload) override;
   void settle(spi::Settlement outcome) override;
+  bool writable() const override;
+  void when_writable(std::function<void()> ready) override { desk_->when_writable(std::move(ready)); }
   bool can_be_requeued() const noexcept override { return desk_->rules().at_least_once; }
   TransportContext* context() noexcept override { return this; }
 

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -143,22 +144,35 @@ std::shared_ptr<Handle> Handle::make(rd_kafka_type_t type, const Properties& pro
 Handle::~Handle() {
   shut();
   // The waker goes after the instance, whose queues still know it.
-  std::thread([instance = instance_, events = std::move(events_), waker = std::move(waker_),
-               farewell = std::move(farewell_)]() mutable {
+  const auto end = std::make_shared<std::function<void()>>();
+  *end = [instance = instance_, events = std::shared_ptr<rd_kafka_queue_t>(std::move(events_)), waker = std::move(waker_),
+          farewell = std::move(farewell_)]() mutable {
     events.reset();
     rd_kafka_destroy_flags(instance, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     if (farewell) farewell->gone();
-  }).detach();
+  };
+  try {
+    std::thread([end] { (*end)(); }).detach();
+  } catch (const std::system_error&) {   // no more threads: it takes its time here
+    (*end)();
+  }
 }
 
 void Handle::open(std::function<void()> wake) {
   waker_->open(std::move(wake));
-  watch(events_.get());
+  rd_kafka_queue_cb_event_enable(events_.get(), &Waker::on_event, waker_.get());
+  waker_->poke();   // what was there before
 }
 
-void Handle::watch(rd_kafka_queue_t* queue) const {
-  rd_kafka_queue_cb_event_enable(queue, &Waker::on_event, waker_.get());
-  waker_->poke();   // what was there before
+std::shared_ptr<Bell> Handle::watch(rd_kafka_queue_t* queue) const {
+  const auto bell = std::make_shared<Bell>();
+  bell->waker_ = waker_;
+  rd_kafka_queue_cb_event_enable(queue, [](rd_kafka_t*, void* self) {
+    static_cast<Bell*>(self)->ring();
+    static_cast<Bell*>(self)->waker_->poke();
+  }, bell.get());
+  waker_->poke();
+  return bell;
 }
 
 void Handle::unwatch(rd_kafka_queue_t* queue) { rd_kafka_queue_cb_event_enable(queue, nullptr, nullptr); }

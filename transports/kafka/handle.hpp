@@ -1,6 +1,7 @@
 #pragma once
 // One of the driver's instances, a producer or a consumer, with its queues on a loop.
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -39,6 +40,20 @@ bool succeeded(rd_kafka_error_t* error, std::string_view what, Failure& failure)
 
 /// Brings the driver's "there is something" to a loop: one post, however many queues say so.
 class Waker;
+/// Says whether there may be something in a queue.
+/// Threads: any.
+class Bell {
+ public:
+  bool rung() const noexcept { return rung_.load(std::memory_order_acquire); }
+  void ring() noexcept { rung_.store(true, std::memory_order_release); }
+  void answer() noexcept { rung_.store(false, std::memory_order_release); }
+
+ private:
+  friend class Handle;
+  std::atomic<bool> rung_{true};   // what was there before it was hung up
+  std::shared_ptr<Waker> waker_;
+};
+
 /// Waits for instances to be gone.
 class Farewell;
 
@@ -63,7 +78,8 @@ class Handle {
   /// From now on `wake` is called on the loop when something was put on an empty queue that is watched. Queues must be
   /// emptied then, or `wake_again` called.
   void open(std::function<void()> wake);
-  void watch(rd_kafka_queue_t* queue) const;
+  /// The bell must be there until `unwatch`.
+  std::shared_ptr<Bell> watch(rd_kafka_queue_t* queue) const;
   static void unwatch(rd_kafka_queue_t* queue);
   void wake_again() const;
   /// Nothing is called any more.

@@ -50,6 +50,11 @@ constexpr Option server_table[] = {
     {"deadLetter", OptionKind::string, "\".dead\"", "at-least-once: added to a topic's name, where its failed events are kept"},
 };
 
+constexpr const char* max_message_property = "message.max.bytes";
+constexpr std::size_t most_message = 1000000000;      // the driver's
+constexpr std::size_t default_high_water = 1024 * 1024;
+constexpr std::size_t dead_letter_room = 16 * 1024;   // for what a dead letter has beyond its record
+
 std::string text(std::chrono::milliseconds value) { return std::to_string(value.count()); }
 std::string text(bool value) { return value ? "true" : "false"; }
 
@@ -146,7 +151,7 @@ void add_producer(const Options& options, Properties& out) {
   out.emplace_back("linger.ms", text(producer.duration("linger")));
   out.emplace_back("queue.buffering.max.messages", std::to_string(producer.integer("maxBufferedMessages")));
   out.emplace_back("queue.buffering.max.kbytes", std::to_string(std::max<std::size_t>(1, producer.size("maxBufferedBytes") / 1024)));
-  out.emplace_back("message.max.bytes", std::to_string(producer.size("maxMessageBytes")));
+  out.emplace_back(max_message_property, std::to_string(producer.size("maxMessageBytes")));
   out.emplace_back("message.timeout.ms", text(producer.duration("deliveryTimeout")));
 }
 
@@ -289,7 +294,17 @@ ServerSettings server_settings(const spi::ServerEnvironment& environment) {
   settings.observe = options.boolean("observe");
   settings.auto_commit = run.boolean("autoCommit");
   settings.commit_interval = run.duration("autoCommitInterval");
-  settings.max_message = options.object("producer").size("maxMessageBytes");
+  for (const auto& [name, value] : settings.link.producer) {
+    if (name == max_message_property) settings.max_message = std::stoull(value);   // the last one wins
+  }
+  // Far below what the driver would refuse.
+  const Options producer = options.object("producer");
+  settings.high_water = std::min({default_high_water, producer.size("maxBufferedBytes") / 2,
+                                  static_cast<std::size_t>(producer.integer("maxBufferedMessages")) / 2 * answer_frame});
+  if (environment.at_least_once) {
+    const std::size_t room = std::min(settings.max_message + dead_letter_room, most_message);
+    settings.link.producer.emplace_back(max_message_property, std::to_string(room));
+  }
   if (!settings.auto_commit) {
     for (const char* name : {"autoCommitInterval", "autoCommitThreshold"}) {
       if (run.given(name)) spi::config_error(run.place(name), "autoCommit is false", "leave one of them out");

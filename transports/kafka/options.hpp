@@ -40,6 +40,9 @@ struct ClientSettings {
   Properties reader;                    // of replies
 };
 
+/// What an answer counts beyond its value's bytes.
+inline constexpr std::size_t answer_frame = 128;
+
 enum class Order : std::uint8_t { partition, key, none };
 
 struct ServerSettings {
@@ -54,6 +57,7 @@ struct ServerSettings {
   std::int64_t commit_threshold = 0;    // 0: none
   bool transactional = false;           // what goes out and offsets are committed together
   std::size_t max_message = 0;          // bytes of one that goes out
+  std::size_t high_water = 0;           // bytes of answers not confirmed, above which streams of them wait
   Order order = Order::partition;
   std::size_t concurrent_partitions = 0;   // 0: no limit
   std::size_t max_pending = 0;          // records of one partition handed on and not settled

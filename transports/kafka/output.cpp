@@ -12,17 +12,23 @@ std::size_t Output::size() const noexcept {
   return sum;
 }
 
-bool Output::send(Session& session, void* opaque, Failure& failure) const {
+Trouble Output::send(Session& session, void* opaque, Failure& failure) const {
   rd_kafka_t* const producer = session.producer->get();
   rd_kafka_topic_t* const to = session.topics.open(producer, topic, failure);
-  if (to == nullptr) return false;
+  return to == nullptr ? Trouble::lasting : send(producer, to, opaque, failure);
+}
+
+Trouble Output::send(rd_kafka_t* producer, rd_kafka_topic_t* to, void* opaque, Failure& failure) const {
   thread_local OutgoingRecord record;
   record.start(to);
   record.set_value({value, absent, ValueForm::plain});
   record.set(options);
   for (const auto& [name, text] : headers) record.headers().add(name, text);
   record.set_opaque(opaque);
-  return record.send(producer, topic, failure);
+  if (record.send(producer, rd_kafka_topic_name(to), failure)) return Trouble::none;
+  const Trouble trouble = trouble_of(failure.code);
+  const bool alone = rd_kafka_outq_len(producer) == 0;   // what has no room then never has
+  return trouble == Trouble::passing && failure.code == errc::overloaded && alone ? Trouble::hopeless : trouble;
 }
 
 std::string place_of(const Record& record) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "transports/kafka/error.hpp"
 #include "transports/kafka/producer.hpp"
 
 namespace ferry::kafka {
@@ -27,8 +28,10 @@ struct Output {
 
   /// As the driver counts it against producer.maxMessageBytes, or more.
   std::size_t size() const noexcept;
-  /// Hands it to the driver, which copies it.
-  bool send(Session& session, void* opaque, Failure& failure) const;
+  /// Hands it to the driver, which copies it. `passing` means that reports of others will make room.
+  Trouble send(Session& session, void* opaque, Failure& failure) const;
+  /// The same to `to`, whatever `topic` says.
+  Trouble send(rd_kafka_t* producer, rd_kafka_topic_t* to, void* opaque, Failure& failure) const;
 };
 
 /// A record that was handled, and what is to go out before it counts as done.
@@ -37,6 +40,7 @@ struct Work {
   std::int64_t attempts = 0;
   std::vector<Output> outputs;
   bool buried = false;   // they are its dead letter
+  std::size_t sent = 0;  // of the outputs, those that the driver has
 };
 
 /// The record as it came, with what became of it, for the topic of dead letters.

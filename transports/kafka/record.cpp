@@ -1,5 +1,7 @@
 #include "transports/kafka/record.hpp"
 
+#include <utility>
+
 #include "ferry/detail/json_reader.hpp"
 #include "ferry/detail/json_writer.hpp"
 #include "ferry/detail/utf.hpp"
@@ -76,39 +78,41 @@ std::string_view read_value(std::string_view bytes, ValueForm form, std::string&
 
 // --- headers --------------------------------------------------------------------------------------------------------
 
-RecordHeaders::RecordHeaders(const rd_kafka_message_t* record) noexcept {
-  if (rd_kafka_message_headers(record, &headers_) != RD_KAFKA_RESP_ERR_NO_ERROR) headers_ = nullptr;
-}
-
-std::optional<std::string_view> RecordHeaders::get(std::string_view name) const noexcept {
-  if (headers_ == nullptr) return std::nullopt;
-  const char* each = nullptr;
-  const void* value = nullptr;
-  std::size_t size = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(headers_, i, &each, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
-    if (name == each) return std::string_view(static_cast<const char*>(value), value == nullptr ? 0 : size);
-  }
-  return std::nullopt;
-}
-
-ValueForm RecordHeaders::value_form() const noexcept {
-  const auto form = get(value_header);
-  if (!form) return ValueForm::plain;
-  return *form == "json" ? ValueForm::json : *form == "text" ? ValueForm::text : ValueForm::plain;
-}
-
-Headers RecordHeaders::application() const {
-  Headers headers;
-  if (headers_ == nullptr) return headers;
+template <class F>
+void RecordHeaders::for_each(F visit) const {
+  if (headers_ == nullptr) return;
   const char* name = nullptr;
   const void* value = nullptr;
   std::size_t size = 0;
   for (std::size_t i = 0; rd_kafka_header_get_all(headers_, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
-    const std::string_view each(name);
-    const bool own = each == correlation_header || each == reply_topic_header || each == reply_partition_header ||
-                     each == error_header || each == disposed_header || each.starts_with(extension::own_prefix);
-    if (!own) headers.set(each, {static_cast<const char*>(value), value == nullptr ? 0 : size});
+    visit(std::string_view(name), std::string_view(static_cast<const char*>(value), value == nullptr ? 0 : size));
   }
+}
+
+RecordHeaders::RecordHeaders(const rd_kafka_message_t* record) noexcept {
+  if (rd_kafka_message_headers(record, &headers_) != RD_KAFKA_RESP_ERR_NO_ERROR) headers_ = nullptr;
+  std::optional<std::string_view> form;
+  const std::pair<std::string_view, std::optional<std::string_view>*> wanted[]{
+      {correlation_header, &known_.id}, {reply_topic_header, &known_.reply_topic}, {reply_partition_header, &known_.reply_partition},
+      {error_header, &known_.error}, {disposed_header, &known_.disposed}, {extension::timeout_header, &known_.timeout}, {value_header, &form}};
+  for_each([&](std::string_view name, std::string_view value) {
+    for (const auto& [each, place] : wanted) {
+      if (name != each) continue;
+      if (!*place) *place = value;
+      return;
+    }
+  });
+  if (form == "json") known_.form = ValueForm::json;
+  if (form == "text") known_.form = ValueForm::text;
+}
+
+Headers RecordHeaders::application() const {
+  Headers headers;
+  for_each([&](std::string_view name, std::string_view value) {
+    const bool own = name == correlation_header || name == reply_topic_header || name == reply_partition_header ||
+                     name == error_header || name == disposed_header || name.starts_with(extension::own_prefix);
+    if (!own) headers.set(name, value);
+  });
   return headers;
 }
 

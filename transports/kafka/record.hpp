@@ -49,15 +49,29 @@ inline std::string_view read_error(std::string_view bytes, std::string& scratch)
 /// A record's headers, by name. Views into the driver's record.
 class RecordHeaders {
  public:
+  /// The first of each name that there are.
+  struct Known {
+    std::optional<std::string_view> id;
+    std::optional<std::string_view> reply_topic;
+    std::optional<std::string_view> reply_partition;
+    std::optional<std::string_view> error;
+    std::optional<std::string_view> disposed;
+    std::optional<std::string_view> timeout;   // ferry's
+    ValueForm form = ValueForm::plain;
+  };
+
   explicit RecordHeaders(const rd_kafka_message_t* record) noexcept;
 
-  std::optional<std::string_view> get(std::string_view name) const noexcept;
-  ValueForm value_form() const noexcept;
+  const Known& known() const noexcept { return known_; }
   /// What belongs to the application: neither NestJS's own names nor ferry's.
   Headers application() const;
 
  private:
+  template <class F>
+  void for_each(F visit) const;
+
   rd_kafka_headers_t* headers_ = nullptr;   // the record's
+  Known known_;
 };
 
 /// Headers of a record to be sent: `rd_kafka_produceva` takes them as an array.

@@ -66,18 +66,18 @@ void Replies::take(rd_kafka_event_t* event) {
 
 void Replies::take_reply(const rd_kafka_message_t* record) {
   const RecordHeaders headers(record);
-  const auto id = headers.get(correlation_header);
-  if (!id) return;
+  const auto& known = headers.known();
+  if (!known.id) return;
   spi::ReplyView reply;
-  reply.id = *id;
-  if (const auto error = headers.get(error_header)) {
+  reply.id = *known.id;
+  if (known.error) {
     reply.failed = true;
     reply.last = true;
-    reply.error = read_error(*error, error_);
+    reply.error = read_error(*known.error, error_);
     return events_.reply(reply);
   }
-  reply.last = headers.get(disposed_header).has_value();
-  const ValueForm form = headers.value_form();
+  reply.last = known.disposed.has_value();
+  const ValueForm form = known.form;
   if (record->payload == nullptr && form != ValueForm::json) {
     // NestJS's null: the end of a stream, or of a handler without a result.
     reply.has_value = !reply.last;

@@ -11,8 +11,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// The driver wants to be asked now and then, or it takes us for dead.
+/// The driver wants to be asked now and then, or it takes us for dead, and to be told what may be committed.
 constexpr auto tick_interval = 200ms;
+constexpr auto shortest_tick = 20ms;
 
 /// Nobody lets us in by asking again.
 bool is_refusal(rd_kafka_resp_err_t error) {
@@ -27,7 +28,7 @@ Server::Server(spi::ServerEnvironment environment, spi::ServerSink& sink)
     : environment_(std::move(environment)), sink_(sink), settings_(server_settings(environment_)),
       desk_(std::make_shared<Desk>(*environment_.loop, *environment_.serializer, static_cast<Desk::Owner&>(*this),
                                    Desk::Rules{environment_.extensions, settings_.at_least_once, settings_.transactional,
-                                               settings_.observe, settings_.max_message})) {}
+                                               settings_.observe, settings_.max_message, settings_.high_water})) {}
 
 Server::~Server() {
   desk_->close();
@@ -163,7 +164,12 @@ void Server::let_go() {
   retries_.clear();
   unconfirmed_.clear();
   known_topics_.clear();
+  seeking_.clear();
+  begun_.clear();
+  committing_ = false;
+  wake_writers();
   revoking_.reset();
+  if (closing_) Handle::unwatch(closing_.get());
   closing_.reset();
   for (const auto& [place, partition] : partitions_) partition->go();
   partitions_.clear();
@@ -178,6 +184,14 @@ void Server::let_go() {
   session_->consumer->shut();
   session_->producer->shut();
   session_.reset();
+}
+
+/// Streams of answers that wait for room go on, and find out themselves.
+void Server::wake_writers() {
+  if (writers_.empty()) return;
+  environment_.loop->post([writers = std::exchange(writers_, {})] {
+    for (const auto& ready : writers) ready();
+  });
 }
 
 void Server::resume() {
@@ -258,14 +272,16 @@ void Server::serve_producer() {
       take_error(event.get());
       continue;
     }
-    while (const rd_kafka_message_t* report = rd_kafka_event_message_next(event.get())) take_report(report);
+    while (const rd_kafka_message_t* report = session_ == session ? rd_kafka_event_message_next(event.get()) : nullptr) take_report(report);
   }
+  if (transaction_) transaction_->room();
+  if (session_ && session_->unconfirmed_bytes <= settings_.high_water) wake_writers();
   const bool committed = !transaction_ || transaction_->idle();
   if (flushing_ && session_ && committed && rd_kafka_outq_len(session_->producer->get()) == 0) flushed();
 }
 
 void Server::tick() {
-  ticker_.emplace(environment_.loop->executor(), tick_interval);
+  ticker_.emplace(environment_.loop->executor(), std::clamp<std::chrono::milliseconds>(settings_.commit_interval, shortest_tick, tick_interval));
   ticker_->async_wait([this](std::error_code error) {
     if (error) return;
     tick();
@@ -273,6 +289,8 @@ void Server::tick() {
       return failed(driver_failure(RD_KAFKA_RESP_ERR__TIMED_OUT, "the group " + settings_.group + " has not let us in", Fate::not_sent));
     }
     if (revoking_) try_revoke(Clock::now() >= revoke_limit_);
+    store_offsets();
+    commit_begun_again();
     serve_group();
   });
 }
@@ -315,14 +333,14 @@ void Server::leave() {
   const auto left_over = std::chrono::ceil<std::chrono::milliseconds>(end_limit_ - Clock::now());
   retry_timer_.emplace(environment_.loop->executor(), std::max<std::chrono::milliseconds>(left_over / 2, 1ms));
   retry_timer_->async_wait([this](std::error_code error) {
-    if (!error) left();
+    if (!error && closed_) left();   // it may be over when this comes
   });
   Handle& consumer = *session_->consumer;
   store_offsets();
   if (revoking_) revoked();   // it was waiting for handlers
   closing_.reset(rd_kafka_queue_new(consumer.get()));
   consumer.release_events();
-  consumer.watch(closing_.get());
+  closing_bell_ = consumer.watch(closing_.get());
   Failure failure;
   if (!succeeded(rd_kafka_consumer_close_queue(consumer.get(), closing_.get()), "cannot leave the group", failure)) left();
 }
@@ -330,7 +348,6 @@ void Server::leave() {
 void Server::left() {
   std::vector<std::shared_ptr<Handle>> handles;
   if (session_) handles = {session_->consumer, session_->producer};
-  if (closing_) Handle::unwatch(closing_.get());
   let_go();
   const auto left_over = std::chrono::ceil<std::chrono::milliseconds>(end_limit_ - Clock::now());
   end_handles(std::move(handles), *environment_.loop, std::max(left_over, 1ms), std::exchange(closed_, nullptr));

@@ -56,12 +56,15 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
     std::size_t expected = 0;
     std::size_t reported = 0;
     bool settled = false;
-    bool failed = false;    // an output was
+    Trouble trouble = Trouble::none;   // the worst that an output had, with the brokers
+    Trouble refused = Trouble::none;   // and with the driver
   };
 
   // Desk::Owner: server_records.cpp
   void settled(Work work, spi::Settlement outcome) override;
   void hold(const PartitionPtr& partition, bool held) override;
+  void commit(const Record& record) override;
+  void when_writable(std::function<void()> ready) override;
   void report(const Failure& failure) override { sink_.on_error(failure); }
 
   // server.cpp: beginning and end
@@ -79,6 +82,7 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   void take(rd_kafka_event_t* event);
   void take_error(rd_kafka_event_t* event);
   void tick();
+  void wake_writers();
   void flushed();
   void leave();
   void left();
@@ -89,6 +93,8 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   // server_group.cpp: partitions that come and go
   void on_rebalance(rd_kafka_event_t* event);
   void assign(const rd_kafka_topic_partition_list_t& partitions);
+  Beginnings begun() const;
+  void commit_begun_again();
   void assigned(const rd_kafka_topic_partition_list_t& partitions);
   void revoke(const rd_kafka_topic_partition_list_t& partitions);
   void try_revoke(bool now);
@@ -110,8 +116,11 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   // server_outputs.cpp: what goes out because of them, and their end
   void handled(Work work);
   void bury(Work work, const std::string& cause);
-  void not_stored(Work work);
+  Work buried(Work work, const std::string& cause);
+  Work given_up(Work work);
+  void not_stored(Work work, Trouble trouble);
   void find_topics(Work work);
+  void found_topic(const std::string& topic, const Fault& fault);
   void put_out(Work work);
   void send_outputs(Work work);
   void take_report(const rd_kafka_message_t* report);
@@ -139,14 +148,18 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   std::size_t next_ = 0;        // which of them is asked first
   std::size_t busy_ = 0;
   std::size_t uncommitted_ = 0;
+  Beginnings begun_;            // the group was not ready to take them
+  bool committing_ = false;
   PartitionList revoking_;
   Clock::time_point revoke_limit_;
   std::multimap<Clock::time_point, Work> retries_;
   std::unordered_map<std::uintptr_t, Unconfirmed> unconfirmed_;   // by the record's number
   std::uintptr_t last_number_ = 0;
   std::unordered_set<std::string> known_topics_;        // of outputs
+  std::unordered_map<std::string, std::vector<Work>> seeking_;   // by the topic that is being looked for
   std::unique_ptr<Transaction> transaction_;
-  bool storing_ = false;
+  std::vector<std::function<void()>> writers_;   // of streams of answers, until they may go on
+  const Partition* taking_ = nullptr;            // records of it are being handed on
   std::optional<asio::steady_timer> ticker_;
   std::optional<asio::steady_timer> retry_timer_;
   // The end.
@@ -155,6 +168,7 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   bool flushing_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>();   // for what is posted
   QueuePtr closing_;            // of the consumer, while it leaves its group
+  std::shared_ptr<Bell> closing_bell_;
 };
 
 }  // namespace ferry::kafka

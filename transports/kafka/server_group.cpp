@@ -1,5 +1,7 @@
 // Partitions that the group gives and takes.
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "transports/kafka/error.hpp"
@@ -22,14 +24,53 @@ void Server::on_rebalance(rd_kafka_event_t* event) {
 }
 
 void Server::assign(const rd_kafka_topic_partition_list_t& partitions) {
-  // Held by the job and by what follows it.
-  const std::shared_ptr<rd_kafka_topic_partition_list_t> list(rd_kafka_topic_partition_list_copy(&partitions), PartitionListDeleter());
-  if (closing_ || list->cnt == 0) return assigned(*list);
-  ask([consumer = session_->consumer, link = settings_.link, from_beginning = settings_.from_beginning, list](const Stopped& stopped) {
-    return find_positions(consumer->get(), link, from_beginning, *list, stopped);
-  }, [this, list](const Fault& fault) {
+  struct Found {   // held by the job and by what follows it
+    PartitionList partitions;
+    Beginnings begun;
+  };
+  const auto found = std::make_shared<Found>();
+  found->partitions.reset(rd_kafka_topic_partition_list_copy(&partitions));
+  if (closing_ || partitions.cnt == 0) return assigned(*found->partitions);
+  ask([consumer = session_->consumer, link = settings_.link, from_beginning = settings_.from_beginning, found](const Stopped& stopped) -> Fault {
+    auto fault = find_positions(consumer->get(), link, from_beginning, *found->partitions, found->begun, stopped);
+    if (fault) return fault;
+    const auto committed = commit_begun(consumer->get(), found->begun, true);
+    if (!committed) return committed.failure();
+    if (*committed) found->begun.clear();
+    return {};
+  }, [this, found](const Fault& fault) {
     if (fault && !closing_) sink_.on_error(*fault);   // the driver starts at what it can find out itself
-    assigned(*list);
+    if (!fault) begun_.insert(begun_.end(), found->begun.begin(), found->begun.end());
+    assigned(*found->partitions);
+  });
+}
+
+/// Where the group begins with partitions of ours, as far as it has not taken that yet. What was handled since says more.
+Beginnings Server::begun() const {
+  Beginnings left;
+  std::copy_if(begun_.begin(), begun_.end(), std::back_inserter(left), [this](const Beginning& each) {
+    const auto found = partitions_.find(Place(each.topic, each.partition));
+    return found != partitions_.end() && !found->second->ledger.committable();
+  });
+  return left;
+}
+
+/// Once more, until the group has shared its partitions out.
+void Server::commit_begun_again() {
+  if (begun_.empty() || committing_ || closing_) return;
+  committing_ = true;
+  const auto taken = std::make_shared<bool>(false);
+  ask([consumer = session_->consumer, left = begun(), taken](const Stopped&) -> Fault {
+    const auto committed = commit_begun(consumer->get(), left, true);
+    if (!committed) return committed.failure();
+    *taken = *committed;
+    return {};
+  }, [this, asked = begun_, taken](const Fault& fault) {
+    committing_ = false;
+    if (fault) sink_.on_error(*fault);
+    if (!fault && !*taken) return;
+    std::erase_if(begun_, [&asked](const Beginning& each) { return std::find(asked.begin(), asked.end(), each) != asked.end(); });
+    if (listened_ && joined_ && begun_.empty()) listening();
   });
 }
 
@@ -46,7 +87,7 @@ void Server::assigned(const rd_kafka_topic_partition_list_t& partitions) {
     partition->queue.reset(rd_kafka_queue_get_partition(consumer, each.topic, each.partition));
     // Now, before the driver reads: else its records go to the consumer's queue.
     rd_kafka_queue_forward(partition->queue.get(), nullptr);
-    session_->consumer->watch(partition->queue.get());
+    partition->bell = session_->consumer->watch(partition->queue.get());
     partition->ready = true;
     partitions_[Place(each.topic, each.partition)] = std::move(partition);
   }
@@ -60,7 +101,7 @@ void Server::assigned(const rd_kafka_topic_partition_list_t& partitions) {
   }
   if (!good) sink_.on_error(failure);
   joined_ = true;
-  if (listened_) listening();
+  if (listened_ && begun_.empty()) listening();
   if (session_) session_->consumer->wake_again();
 }
 
@@ -88,6 +129,7 @@ void Server::try_revoke(bool now) {
 
 void Server::revoked() {
   store_offsets();
+  static_cast<void>(commit_begun(session_->consumer->get(), begun(), false));
   if (transaction_ && !flushing_) transaction_->hurry(false);
   const PartitionList partitions = std::move(revoking_);
   for (int i = 0; i < partitions->cnt; ++i) {
@@ -98,6 +140,7 @@ void Server::revoked() {
     partition->go();
     partitions_.erase(found);
   }
+  std::erase_if(begun_, [this](const Beginning& each) { return !partitions_.contains(Place(each.topic, each.partition)); });
   rd_kafka_t* const consumer = session_->consumer->get();
   Failure failure;
   bool good = true;

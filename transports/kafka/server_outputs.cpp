@@ -1,8 +1,9 @@
 // What goes out because of a record, and when the record counts as done: once that is stored.
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
 
-#include "transports/kafka/error.hpp"
 #include "transports/kafka/server.hpp"
 
 namespace ferry::kafka {
@@ -21,23 +22,32 @@ void Server::handled(Work work) {
   find_topics(std::move(work));
 }
 
-/// Those of outputs are made if they are not there, as those of a client's events.
+/// Those of outputs are made if they are not there, as those of a client's events. Each is looked for once at a time.
 void Server::find_topics(Work work) {
-  std::vector<std::string> unknown;
   for (const Output& output : work.outputs) {
-    if (!output.reply && !known_topics_.contains(output.topic)) unknown.push_back(output.topic);
+    if (output.reply || known_topics_.contains(output.topic)) continue;
+    const std::string topic = output.topic;
+    std::vector<Work>& waiting = seeking_[topic];
+    waiting.push_back(std::move(work));
+    if (waiting.size() > 1) return;
+    return ask([producer = session_->producer, link = link_of_outputs(), topic](const Stopped& stopped) {
+      return ensure_topics(producer->get(), link, {topic}, stopped);
+    }, [this, topic](const Fault& fault) { found_topic(topic, fault); });
   }
-  if (unknown.empty()) return put_out(std::move(work));
-  ask([producer = session_->producer, link = link_of_outputs(), unknown](const Stopped& stopped) {
-    return ensure_topics(producer->get(), link, unknown, stopped);
-  }, [this, unknown, work = std::make_shared<Work>(std::move(work))](const Fault& fault) {
-    if (fault) {
-      sink_.on_error(*fault);
-      return not_stored(std::move(*work));
-    }
-    known_topics_.insert(unknown.begin(), unknown.end());
-    put_out(std::move(*work));
-  });
+  put_out(std::move(work));
+}
+
+void Server::found_topic(const std::string& topic, const Fault& fault) {
+  const std::shared_ptr<Session> session = session_;
+  std::vector<Work> waiting = std::move(seeking_[topic]);
+  seeking_.erase(topic);
+  if (fault) sink_.on_error(*fault);
+  else known_topics_.insert(topic);
+  for (Work& work : waiting) {
+    if (session_ != session) return;
+    if (fault) not_stored(std::move(work), trouble_of(fault->code));
+    else find_topics(std::move(work));
+  }
 }
 
 void Server::put_out(Work work) {
@@ -56,29 +66,43 @@ void Server::put_out(Work work) {
 }
 
 /// To the topic of dead letters, as it came, with what happened.
-void Server::bury(Work work, const std::string& cause) {
+void Server::bury(Work work, const std::string& cause) { handled(buried(std::move(work), cause)); }
+
+Work Server::buried(Work work, const std::string& cause) {
   const Record& record = *work.record;
   const std::string topic = record.partition->topic + settings_.dead_letter;
   work.outputs.assign(1, dead_letter(record, topic, cause, work.attempts));
   work.buried = true;
   desk_->report(Failure(errc::rejected, "the record " + place_of(record) + " goes to " + topic + ": " + cause, Fate::unknown));
-  handled(std::move(work));
+  return work;
 }
 
+/// Nothing more goes out because of it: its partition is not to wait for what will not happen.
+Work Server::given_up(Work work) {
+  if (work.buried) {
+    desk_->report(Failure(errc::rejected, "the record " + place_of(*work.record) + " is given up: its dead letter cannot be stored",
+                          Fate::confirmed));
+  }
+  work.outputs.clear();
+  return work;
+}
+
+/// What the driver has no room for waits until what it has is stored.
 void Server::send_outputs(Work work) {
   const std::uintptr_t number = work.record->number;
   const std::size_t answers = work.record->answers.load(std::memory_order_acquire);
   if (work.outputs.empty() && answers == 0) return finished(work.record);
   Unconfirmed& unconfirmed = unconfirmed_[number];
   unconfirmed.settled = true;
-  unconfirmed.expected = answers + work.outputs.size();
+  unconfirmed.expected = answers;
   unconfirmed.work = std::move(work);
-  for (const Output& output : unconfirmed.work.outputs) {
+  Work& sending = unconfirmed.work;
+  for (sending.sent = 0; sending.sent < sending.outputs.size(); ++sending.sent, ++unconfirmed.expected) {
     Failure failure;
-    if (output.send(*session_, reinterpret_cast<void*>(opaque_of(number, true)), failure)) continue;
-    --unconfirmed.expected;
-    unconfirmed.failed = true;
+    unconfirmed.refused = sending.outputs[sending.sent].send(*session_, reinterpret_cast<void*>(opaque_of(number, true)), failure);
+    if (unconfirmed.refused == Trouble::none) continue;
     desk_->report(std::move(failure));
+    break;
   }
   check(number);
 }
@@ -87,34 +111,41 @@ void Server::take_report(const rd_kafka_message_t* report) {
   const auto opaque = reinterpret_cast<std::uintptr_t>(report->_private);
   const std::uintptr_t number = opaque >> 1;
   const bool good = report->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (number != 0 && (opaque & 1) == 0) session_->unconfirmed_bytes -= Session::bytes_of_answer(report->len);
+  if (!good) desk_->report(delivery_failure(report, "a record was not confirmed"));
   if (transaction_) {
     if (!good) transaction_->not_stored(number, report->err);
   } else if (number != 0) {
     Unconfirmed& unconfirmed = unconfirmed_[number];
     ++unconfirmed.reported;
-    unconfirmed.failed = unconfirmed.failed || (!good && (opaque & 1) != 0);
+    if ((opaque & 1) != 0) unconfirmed.trouble = std::max(unconfirmed.trouble, trouble_of(make_code(report->err)));
     check(number);
   }
-  if (!good) desk_->report(delivery_failure(report, "a record was not confirmed"));
 }
 
 void Server::check(std::uintptr_t number) {
   const auto found = unconfirmed_.find(number);
   if (!found->second.settled || found->second.reported < found->second.expected) return;
-  Work work = std::move(found->second.work);
-  const bool failed = found->second.failed;
+  Unconfirmed over = std::move(found->second);
   unconfirmed_.erase(found);
-  if (!failed) return finished(work.record);
+  Work& work = over.work;
   work.record->answers.store(0, std::memory_order_relaxed);   // they were counted
-  not_stored(std::move(work));
+  const Trouble trouble = std::max(over.trouble, over.refused);
+  if (trouble == Trouble::none) return finished(work.record);
+  if (over.trouble == Trouble::none) work.outputs.erase(work.outputs.begin(), work.outputs.begin() + static_cast<std::ptrdiff_t>(work.sent));
+  not_stored(std::move(work), trouble);
 }
 
-/// It is sent again, as often as a handler would be tried.
-void Server::not_stored(Work work) {
-  ++work.attempts;
-  const bool often = settings_.max_deliver != 0 && work.attempts >= settings_.max_deliver;
-  if (!settings_.at_least_once) return finished(work.record);   // it was reported
-  if (often && !work.buried) return bury(std::move(work), no_place);
+/// It is sent again: as often as a handler would be tried, but while only the brokers are away, or there was no room.
+void Server::not_stored(Work work, Trouble trouble) {
+  if (!settings_.at_least_once) return put_out(given_up(std::move(work)));   // it was reported
+  if (trouble != Trouble::passing) {
+    ++work.attempts;
+    for (const Output& output : work.outputs) known_topics_.erase(output.topic);   // one may be gone
+  }
+  const bool often = trouble == Trouble::lasting && settings_.max_deliver != 0 && work.attempts >= settings_.max_deliver;
+  if (trouble == Trouble::hopeless && work.buried) return put_out(given_up(std::move(work)));
+  if ((often || trouble == Trouble::hopeless) && !work.buried) return bury(std::move(work), no_place);
   again(std::move(work));
 }
 
@@ -125,14 +156,15 @@ void Server::finished(const RecordPtr& record) {
   const bool was_full = partition.ledger.window() >= settings_.max_pending;
   const bool more = !partition.gone && partition.ledger.settle(record->message->offset);
   move_on(record);
-  if (was_full && !draining_ && session_) session_->consumer->wake_again();
+  if (was_full && !draining_ && session_ && taking_ != &partition) session_->consumer->wake_again();
   if (!more) return;
   partition.unstored = true;
   ++uncommitted_;
-  if (std::exchange(storing_, true)) return;
-  environment_.loop->post([this, alive = std::weak_ptr(alive_)] {
-    if (!alive.expired()) store_offsets();
-  });
+  if (settings_.commit_threshold != 0 && uncommitted_ == static_cast<std::size_t>(settings_.commit_threshold)) {
+    environment_.loop->post([this, alive = std::weak_ptr(alive_)] {   // with what else is done in this turn
+      if (!alive.expired()) store_offsets();
+    });
+  }
 }
 
 /// A partition may be waiting for this one, to be given away.
@@ -143,7 +175,6 @@ void Server::move_on(const RecordPtr& record) {
 
 /// The driver commits what is stored, now and then and when partitions go.
 void Server::store_offsets() {
-  storing_ = false;
   if (!session_ || !settings_.auto_commit || transaction_) return;
   const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions_.size())));
   for (const auto& [place, partition] : partitions_) {
@@ -169,18 +200,16 @@ void Server::make_transaction() {
     move_on(work.record);
     if (session_ && !draining_) session_->consumer->wake_again();
   };
-  events.hopeless = [this](Work work) {
-    const Record& record = *work.record;
-    work.outputs.assign(1, dead_letter(record, record.partition->topic + settings_.dead_letter, no_place, work.attempts));
-    work.buried = true;
-    transaction_->add(std::move(work));
+  events.instead = [this](Work work, Trouble trouble) {
+    if (!work.buried) return buried(std::move(work), no_place);
+    return trouble == Trouble::hopeless ? given_up(std::move(work)) : std::move(work);
   };
   events.error = [this](const Failure& failure) { desk_->report(failure); };
   events.over = [this](const Failure& failure) { lost(failure); };
   events.idle = [this] {
     if (flushing_) serve_producer();
   };
-  transaction_ = std::make_unique<Transaction>(session_, *environment_.loop, *worker_, rules, std::move(events));
+  transaction_ = std::make_unique<Transaction>(session_, *environment_.loop, rules, std::move(events));
 }
 
 }  // namespace ferry::kafka

@@ -18,12 +18,17 @@ void Server::take_records() {
   if (partitions_.empty()) return;
   const std::shared_ptr<Session> session = session_;
   std::vector<PartitionPtr> all;   // handing on may change the map
-  all.reserve(partitions_.size());
-  for (const auto& [place, partition] : partitions_) all.push_back(partition);
+  for (const auto& [place, partition] : partitions_) {
+    if (partition->bell->rung() || !partition->due.empty()) all.push_back(partition);
+  }
+  if (all.empty()) return;
   const std::size_t first = next_++ % all.size();
   bool more = false;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    more = take_some(all[(first + i) % all.size()]) || more;
+    const PartitionPtr& partition = all[(first + i) % all.size()];
+    taking_ = partition.get();
+    more = take_some(partition) || more;
+    taking_ = nullptr;
     if (session_ != session) return;
   }
   if (more) session->consumer->wake_again();
@@ -47,8 +52,10 @@ bool Server::take_some(const PartitionPtr& partition) {
     }
     if (p.ledger.window() >= settings_.max_pending) return false;
     if (settings_.concurrent_partitions != 0 && p.turns.out == 0 && busy_ >= settings_.concurrent_partitions) return false;
+    p.bell->answer();   // before: what comes meanwhile rings again
     EventPtr event(rd_kafka_queue_poll(p.queue.get(), 0));
     if (!event) return false;
+    p.bell->ring();   // it may have more
     if (rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_FETCH) {
       take(event.get());
       if (session_ != session) return false;
@@ -61,7 +68,7 @@ bool Server::take_some(const PartitionPtr& partition) {
       continue;
     }
     partition->ledger.take(message->offset);
-    take(std::make_shared<const Record>(++last_number_, session, partition, std::move(event), message), 0);
+    take(std::allocate_shared<const Record>(PoolAllocator<const Record>(), ++last_number_, session, partition, std::move(event), message), 0);
     if (session_ != session) return false;
   }
   return true;
@@ -117,12 +124,30 @@ void Server::release_turn(const Record& record) {
     }
     if (turns->out == 0) partition.keys.erase(partition.keys.find(record.key()));
   }
-  if (!draining_) session_->consumer->wake_again();
+  if (!draining_ && taking_ != &partition) session_->consumer->wake_again();
 }
 
 void Server::hold(const PartitionPtr& partition, bool held) {
   partition->held = held;
   if (!held && session_) session_->consumer->wake_again();
+}
+
+/// The group's offset, whatever of the records below is still at work.
+void Server::commit(const Record& record) {
+  const Partition& partition = *record.partition;
+  if (record.session != session_ || partition.gone) {
+    return sink_.on_error(Failure(errc::rejected, "commit() of " + place_of(record) + " came too late: the partition is another "
+                                  "member's", Fate::not_sent));
+  }
+  const PartitionList list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.number)->offset = record.message->offset + 1;
+  const auto error = rd_kafka_commit(session_->consumer->get(), list.get(), 1);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) sink_.on_error(driver_failure(error, "cannot commit " + place_of(record)));
+}
+
+void Server::when_writable(std::function<void()> ready) {
+  if (session_ && session_->unconfirmed_bytes > settings_.high_water) writers_.push_back(std::move(ready));
+  else ready();
 }
 
 // --- settling -------------------------------------------------------------------------------------------------------

@@ -39,19 +39,49 @@ Fault init_transactions(rd_kafka_t* producer, std::chrono::milliseconds limit, c
   return describe(error.get(), "cannot begin with transactions");
 }
 
-Transaction::Transaction(std::shared_ptr<Session> session, const spi::Loop& loop, Worker& worker, const Rules& rules, Events events)
-    : session_(std::move(session)), loop_(loop), worker_(worker), rules_(rules), events_(std::move(events)) {}
+Transaction::Transaction(std::shared_ptr<Session> session, const spi::Loop& loop, const Rules& rules, Events events)
+    : session_(std::move(session)), loop_(loop), worker_(std::make_unique<Worker>(loop)), rules_(rules), events_(std::move(events)) {}
 
 // --- what goes in ---------------------------------------------------------------------------------------------------
 
 void Transaction::add(Work work) {
-  if (state_ == State::ending || state_ == State::resting) {
-    waiting_.push_back(std::move(work));
-    return;
+  work.sent = 0;
+  waiting_.push_back(std::move(work));
+  if (state_ == State::idle || (state_ == State::open && !full_)) fill();
+}
+
+void Transaction::room() {
+  if (full_ && state_ == State::open) fill();
+}
+
+bool Transaction::complete() const {
+  return broken_ || (rules_.most_records != 0 && current_.size() >= rules_.most_records);
+}
+
+/// What waits goes in, as long as there is room, and nobody waits for the end.
+void Transaction::fill() {
+  const auto alive = std::weak_ptr(alive_);
+  while (!waiting_.empty() && (state_ == State::open || state_ == State::idle)) {
+    Work work = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (work.sent == 0 && work.record->partition->gone) {
+      full_ = false;
+      events_.done(work);
+      if (alive.expired()) return;
+      continue;
+    }
+    const bool open = state_ == State::open || begin();
+    if (!open || complete() || (due_ && work.sent == 0)) {
+      waiting_.push_front(std::move(work));
+      break;
+    }
+    full_ = !include(work);
+    if (!full_) continue;
+    waiting_.push_front(std::move(work));
+    break;
   }
-  if (state_ == State::idle && !begin()) return;
-  include(std::move(work));
   wait_for_more();
+  if (idle()) events_.idle();
 }
 
 bool Transaction::begin() {
@@ -64,6 +94,7 @@ bool Transaction::begin() {
   }
   state_ = State::open;
   broken_ = false;
+  due_ = false;
   bad_.clear();
   group_.reset(rd_kafka_consumer_group_metadata(session_->consumer->get()), [](rd_kafka_consumer_group_metadata_t* group) {
     if (group != nullptr) rd_kafka_consumer_group_metadata_destroy(group);
@@ -71,22 +102,28 @@ bool Transaction::begin() {
   return true;
 }
 
-void Transaction::include(Work work) {
+/// False: there is no room for the rest of it.
+bool Transaction::include(Work& work) {
   const std::uintptr_t number = work.record->number;
-  for (const Output& output : work.outputs) {
+  for (; work.sent < work.outputs.size() && !broken_; ++work.sent) {
+    const Output& output = work.outputs[work.sent];
     Failure failure;
     awaited_ = awaited_ || output.reply;
-    if (broken_ || output.send(*session_, reinterpret_cast<void*>(opaque_of(number, true)), failure)) continue;
+    const Trouble trouble = output.send(*session_, reinterpret_cast<void*>(opaque_of(number, true)), failure);
+    if (trouble == Trouble::none) continue;
+    if (trouble == Trouble::passing && failure.code == errc::overloaded) return false;
     broken_ = true;
-    if (failure.code != errc::overloaded) bad_.push_back(number);
+    if (trouble != Trouble::passing) bad_[number] = trouble;
     events_.error(failure);
   }
   current_.push_back(std::move(work));
+  return true;
 }
 
 void Transaction::wait_for_more() {
-  if (state_ != State::open || current_.empty()) return;
-  if (hurry_ || awaited_ || broken_ || (rules_.most_records != 0 && current_.size() >= rules_.most_records)) return end();
+  const bool empty = current_.empty() && !torn();
+  if (state_ != State::open || (empty && !waiting_.empty())) return;
+  if (empty || hurry_ || awaited_ || due_ || complete()) return end();
   if (timer_) return;
   timer_.emplace(loop_.executor(), rules_.interval);
   timer_->async_wait([this, alive = std::weak_ptr(alive_)](std::error_code error) {
@@ -104,20 +141,24 @@ void Transaction::hurry(bool on) {
 void Transaction::shut() {
   alive_.reset();
   timer_.reset();
+  worker_.reset();
   state_ = State::resting;
 }
 
 void Transaction::not_stored(std::uintptr_t number, rd_kafka_resp_err_t error) {
   if (error == RD_KAFKA_RESP_ERR__PURGE_QUEUE || error == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) return;   // an abort's own doing
   broken_ = true;
-  const bool lasting = error != RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && error != RD_KAFKA_RESP_ERR__TIMED_OUT;
-  if (lasting && std::find(bad_.begin(), bad_.end(), number) == bad_.end()) bad_.push_back(number);
+  const Trouble trouble = trouble_of(make_code(error));
+  if (trouble != Trouble::passing) bad_[number] = std::max(bad_[number], trouble);
 }
 
 // --- its end --------------------------------------------------------------------------------------------------------
 
 void Transaction::end() {
   if (state_ != State::open) return;
+  due_ = true;
+  if (torn() && !broken_) return;   // `room` comes back to it
+  full_ = false;
   state_ = State::ending;
   awaited_ = false;
   timer_.reset();
@@ -131,7 +172,7 @@ void Transaction::end() {
     place->offset = work.record->message->offset + 1;
   }
   if (!ours) offsets.reset();   // nothing of it may be committed
-  worker_.run([this, alive = std::weak_ptr(alive_), session = session_, offsets, group = group_,
+  worker_->run([this, alive = std::weak_ptr(alive_), session = session_, offsets, group = group_,
                limit = rules_.limit](const Stopped& stopped) -> Worker::Outcome {
     return [this, alive, how = commit(*session, offsets.get(), group.get(), limit, stopped)] {
       if (!alive.expired()) ended(how);
@@ -176,36 +217,24 @@ void Transaction::ended(const Ended& ended) {
     events_.done(work);
     if (alive.expired()) return;
   }
-  go_on({});
-}
-
-/// What has waited goes into the next transaction, but for what cannot be stored.
-void Transaction::go_on(const std::vector<std::uintptr_t>& bad) {
-  const auto alive = std::weak_ptr(alive_);
-  std::deque<Work> next;
-  next.swap(waiting_);
-  for (Work& work : next) {
-    if (work.record->partition->gone) events_.done(work);
-    else if (std::find(bad.begin(), bad.end(), work.record->number) != bad.end()) events_.hopeless(std::move(work));
-    else if (state_ == State::open || (state_ == State::idle && begin())) include(std::move(work));
-    else waiting_.push_back(std::move(work));
-    if (alive.expired()) return;
-  }
-  wait_for_more();
-  if (idle()) events_.idle();
+  fill();
 }
 
 /// After a while: who is shut out of his group, or has no brokers, should not be quick.
 void Transaction::again(std::vector<Work> works) {
-  const auto alive = std::weak_ptr(alive_);
   state_ = State::resting;
   for (auto work = works.rbegin(); work != works.rend(); ++work) waiting_.push_front(std::move(*work));
+  for (Work& work : waiting_) {
+    work.sent = 0;
+    const auto bad = bad_.find(work.record->number);
+    if (bad != bad_.end()) work = events_.instead(std::move(work), bad->second);
+  }
   timer_.emplace(loop_.executor(), rules_.retry_delay);
-  timer_->async_wait([this, alive](std::error_code error) {
+  timer_->async_wait([this, alive = std::weak_ptr(alive_)](std::error_code error) {
     if (error || alive.expired()) return;
     timer_.reset();
     state_ = State::idle;
-    go_on(std::exchange(bad_, {}));
+    fill();
   });
 }
 

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -16,16 +17,28 @@ struct Worker::State : std::enable_shared_from_this<Worker::State> {
       std::unique_lock lock(mutex);
       some.wait(lock, [this] { return stopped || !jobs.empty(); });
       if (stopped) return;
-      const auto job = std::move(jobs.front());
-      jobs.pop_front();
-      lock.unlock();
-      Outcome outcome = job(stopped);
-      lock.lock();
-      if (stopped) return;
-      loop.post([self = shared_from_this(), outcome = std::move(outcome)] {
-        if (!self->stopped) outcome();
-      });
+      do_one(lock);
     }
+  }
+
+  void do_one(std::unique_lock<std::mutex>& lock) {
+    const auto job = std::move(jobs.front());
+    jobs.pop_front();
+    lock.unlock();
+    Outcome outcome = job(stopped);
+    lock.lock();
+    if (stopped) return;
+    loop.post([self = shared_from_this(), outcome = std::move(outcome)] {
+      if (!self->stopped) outcome();
+    });
+  }
+
+  /// Where there can be no thread: the loop waits for the job.
+  void post_one() {
+    loop.post([self = shared_from_this()] {
+      std::unique_lock lock(self->mutex);
+      if (!self->stopped && !self->jobs.empty()) self->do_one(lock);
+    });
   }
 
   const spi::Loop& loop;   // there until `stopped`
@@ -50,7 +63,13 @@ void Worker::run(Job job) {
   const std::lock_guard lock(state_->mutex);
   state_->jobs.push_back(std::move(job));
   state_->some.notify_all();
-  if (!std::exchange(state_->started, true)) std::thread([state = state_] { state->work(); }).detach();
+  if (state_->started) return;
+  try {
+    std::thread([state = state_] { state->work(); }).detach();
+    state_->started = true;
+  } catch (const std::system_error&) {
+    state_->post_one();
+  }
 }
 
 }  // namespace ferry::kafka
