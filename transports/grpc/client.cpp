@@ -142,7 +142,7 @@ void Client::State::take(News& news) {
     return;
   }
   if (news.of == News::Of::message) {
-    if (!call->held && call->held_back.empty()) return take_message(*call, *news.message);
+    if (call->ended || (!call->held && call->held_back.empty())) return take_message(*call, *news.message);
     return call->held_back.push_back(std::move(news.message));
   }
   go_on(*call, true);   // no more than a few are left, and a call that has ended should not keep its connection

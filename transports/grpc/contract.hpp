@@ -48,6 +48,7 @@ class Contract final : public spi::PayloadFormats {
       : protos_(source, loader), json_(json) {}
   void add_routes(const nlohmann::json& routes, const spi::ConfigPlace& place);
   void add_names();
+  void add_names(const Rpc& rpc, const std::string& service);
   void add(Route route);
 
   const Protos protos_;
