@@ -7,6 +7,7 @@
 
 #include "../support/await.hpp"
 #include "../support/catch.hpp"
+#include "../support/scratch.hpp"
 #include "contract_world.hpp"
 #include "hero.pb.h"
 #include "transports/grpc/wire.hpp"
@@ -73,6 +74,39 @@ class Talk final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::grpc::
   Watched<std::optional<::grpc::Status>> done_;
 };
 
+/// A call that says one thing, and reads nothing.
+struct Deaf final : ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::grpc::ByteBuffer> {
+  Deaf(const std::string& url, const std::string& path, const std::string& message)
+      : stub(channel(url)) {
+    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    const ::grpc::Slice slice(message.data(), message.size());
+    out = ::grpc::ByteBuffer(&slice, 1);
+    stub.PrepareBidiStreamingCall(&context, path, {}, this);
+    StartWrite(&out);
+    StartCall();
+  }
+  ~Deaf() override {
+    context.TryCancel();
+    ended.wait([](const auto& code) { return code.has_value(); });
+  }
+  static std::shared_ptr<::grpc::Channel> channel(const std::string& url) {
+    ::grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);   // its window stays as small as it is
+    return ::grpc::CreateCustomChannel(url, ::grpc::InsecureChannelCredentials(), arguments);
+  }
+  void OnReadInitialMetadataDone(bool ok) override {
+    if (ok) begun.add();
+  }
+  void OnDone(const ::grpc::Status& status) override {
+    ended.change([&](auto& value) { value = status.error_code(); });
+  }
+  ::grpc::GenericStub stub;
+  ::grpc::ClientContext context;
+  ::grpc::ByteBuffer out;
+  Counter begun;
+  Watched<std::optional<::grpc::StatusCode>> ended;
+};
+
 std::string text_field(std::uint32_t number, std::string_view text) {
   std::string out;
   ferry::grpc::wire::append_bytes(out, number, text);
@@ -109,6 +143,49 @@ TEST_CASE("the standard health service") {
   CHECK(watch.heard(0) == serving);
   CHECK(service.stop());
   CHECK(watch.heard(1) == not_serving);
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("reflection tells of no file but those of the contract") {
+  const ScratchDirectory scratch;
+  const std::string head = "syntax = \"proto3\"; package hero; ";
+  scratch.write("hero.proto", head + "message Hero {} service HeroService { rpc FindOne (Hero) returns (Hero); }");
+  scratch.write("secret.proto", head + "message Secret {}");
+  Application service = contract_service({{"reflection", true}, {"protoPath", scratch.path() + "/hero.proto"}});
+  service.on_message("HeroService/FindOne", [](const json&) { return json::object(); });
+  service.start();
+  Talk talk(url_of(service), "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo");
+  std::size_t said = 0;
+  const auto refused = [&](const std::string& name) {
+    talk.say(text_field(3, name));
+    const std::string answer = talk.heard(said++);
+    return field(answer, 4).empty() && !field(answer, 7).empty();
+  };
+  CHECK_FALSE(refused("hero.proto"));
+  CHECK(refused("secret.proto"));
+  CHECK(refused(scratch.path() + "/secret.proto"));
+  CHECK(refused("../" + scratch.path().substr(scratch.path().rfind('/') + 1) + "/secret.proto"));
+  CHECK(refused("google/protobuf/api.proto"));
+}
+
+TEST_CASE("a caller that does not read what a service answers by itself does not hold its end") {
+  const ScratchDirectory scratch;
+  std::string fields;   // enough for an answer that no window holds
+  for (int i = 1; i <= 5000; ++i) fields += "int32 a_field_of_a_large_message_" + std::to_string(i) + " = " + std::to_string(i) + "; ";
+  scratch.write("hero.proto", "syntax = \"proto3\"; package hero; message Hero { " + fields + "} "
+                              "service HeroService { rpc FindOne (Hero) returns (Hero); }");
+  json settings = contract_options("127.0.0.1:0");
+  settings["protoPath"] = scratch.path() + "/hero.proto";
+  settings["reflection"] = true;
+  Application service(Config::from_json({{"shutdownTimeout", "200ms"}, {"services", {{"heroes", {{"transport", "grpc"}, {"options", settings}}}}}}));
+  service.on_message("HeroService/FindOne", [](const json&) { return json::object(); });
+  set_log_level(LogLevel::off);
+  service.start();
+  Deaf call(url_of(service), "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", text_field(3, "hero.proto"));
+  REQUIRE(call.begun.reaches(1));   // the answer is on its way
+  service.stop();
+  REQUIRE(call.ended.wait([](const auto& code) { return code.has_value(); }));
+  CHECK(call.ended.get() != ::grpc::DEADLINE_EXCEEDED);   // which it would have waited for
   set_log_level(LogLevel::error);
 }
 

@@ -1,10 +1,16 @@
 // A ferry service, called by clients that protoc generated.
 
+#include <fstream>
+#include <map>
+#include <thread>
+
+#include <asio/steady_timer.hpp>
 #include <grpcpp/create_channel.h>
 
 #include "../support/await.hpp"
 #include "../support/catch.hpp"
 #include "contract_world.hpp"
+#include "ferry_test_paths.hpp"
 #include "hero.grpc.pb.h"
 
 using namespace ferry;
@@ -115,34 +121,126 @@ TEST_CASE("every kind of field comes and goes") {
 }
 
 TEST_CASE("what a handler throws is a status, as NestJS's") {
+  // What stands for what NestJS threw when its answers were recorded; null: an exception that is none of ferry's.
+  const std::map<std::string, json> bodies{
+      {"RpcException('boom')", "boom"},
+      {"RpcException({code:5,message:'nf'})", {{"code", 5}, {"message", "nf"}}},
+      {"RpcException({code:7,message:'m',details:'d'})", {{"code", 7}, {"message", "m"}, {"details", "d"}}},
+      {"RpcException({status:5,message:'st'})", {{"status", 5}, {"message", "st"}}},
+      {"Error('secret')", nullptr},
+      {"RpcException({code:'x',message:'strcode'})", {{"code", "x"}, {"message", "strcode"}}},
+      {"RpcException({foo:1})", json{{"foo", 1}}},
+      {"RpcException({code:3,message:'withmd',metadata:{err-md: v}})", {{"code", 3}, {"message", "withmd"}, {"metadata", {{"err-md", "v"}}}}},
+      {"RpcException({code:99,message:'big'})", {{"code", 99}, {"message", "big"}}}};
+  const json vectors = json::parse(std::ifstream(FERRY_TESTS_DIR "/vectors/grpc.json"));
   Application service = contract_service();
   json thrown;
   service.on_message("HeroService/FindOne", [&](const json&) -> json {
     if (thrown.is_null()) throw std::runtime_error("secret");
     throw RpcError(thrown);
   });
+  set_log_level(LogLevel::off);
   service.start();
   const auto stub = stub_of(service);
-  const auto answers = [&](const json& error, int code, const std::string& details) {
-    thrown = error;
-    const grpc::Status status = find_one(*stub, 1);
-    INFO(error.dump());
-    CHECK(static_cast<int>(status.error_code()) == code);
-    CHECK(status.error_message() == details);
-  };
+  std::size_t checked = 0;
+  for (const json& vector : vectors.at("errors")) {
+    const auto body = bodies.find(vector.at("thrown").get<std::string>());
+    if (body == bodies.end()) continue;   // of JavaScript's or of another filter's
+    CAPTURE(vector.dump());
+    ++checked;
+    thrown = body->second;
+    CallContext context;
+    hero::Hero reply;
+    const grpc::Status status = stub->FindOne(&context, hero::HeroById(), &reply);
+    CHECK(static_cast<int>(status.error_code()) == vector.at("default").at(0));
+    CHECK(status.error_message() == vector.at("default").at(1));
+    const json trailer = vector.value("trailer", json::object());
+    for (const auto& [name, value] : trailer.items()) {
+      const auto found = context.GetServerTrailingMetadata().find(name);
+      REQUIRE(found != context.GetServerTrailingMetadata().end());
+      CHECK(found->second == value.get<std::string>());
+    }
+  }
+  CHECK(checked == bodies.size());
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("maxConcurrentCalls: one more call is refused, until one has ended") {
+  Counter begun;
+  Application service = contract_service({{"maxConcurrentCalls", 2}});
+  service.on_message("HeroService/FindMany", [&](const json&, ReplyWriter<json>& out) -> task<void> {
+    begun.add();
+    json page;
+    page["name"] = std::string(4096, 'p');
+    for (;;) co_await out.write(page);   // until its caller goes
+  });
+  service.on_message("HeroService/FindOne", [](const json& by) { return by; });
   set_log_level(LogLevel::off);
-  answers("boom", 2, "boom");
-  answers({{"code", 5}, {"message", "nf"}}, 5, "nf");
-  answers({{"code", 7}, {"message", "m"}, {"details", "d"}}, 7, "d");
-  answers({{"status", 5}, {"message", "st"}}, 2, "st");
-  answers({{"code", "x"}, {"message", "strcode"}}, 2, "strcode");
-  answers({{"foo", 1}}, 2, "Unknown Error");
-  answers(nullptr, 2, "Internal server error");
-  thrown = {{"code", 3}, {"message", "withmd"}, {"metadata", {{"err-md", "v"}}}};
-  CallContext context;
-  hero::Hero reply;
-  CHECK(stub->FindOne(&context, hero::HeroById(), &reply).error_code() == grpc::INVALID_ARGUMENT);
-  CHECK(context.GetServerTrailingMetadata().count("err-md") == 1);
+  service.start();
+  const auto stub = stub_of(service);
+  std::vector<std::unique_ptr<CallContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<hero::Hero>>> readers;
+  for (int i = 0; i < 2; ++i) {
+    contexts.push_back(std::make_unique<CallContext>());
+    readers.push_back(stub->FindMany(contexts.back().get(), hero::HeroById()));
+  }
+  REQUIRE(begun.reaches(2));
+  const grpc::Status refused = find_one(*stub, 1);
+  CHECK(refused.error_code() == grpc::RESOURCE_EXHAUSTED);
+  CHECK(refused.error_message() == "maxConcurrentCalls calls are open");
+  CallContext streamed;
+  hero::Hero hero;
+  const auto more = stub->FindMany(&streamed, hero::HeroById());
+  CHECK_FALSE(more->Read(&hero));
+  CHECK(more->Finish().error_code() == grpc::RESOURCE_EXHAUSTED);
+  contexts[0]->TryCancel();
+  readers[0]->Finish();
+  // The service hears of the cancel when it does; until then it refuses.
+  const auto limit = std::chrono::steady_clock::now() + patience;
+  grpc::Status again = find_one(*stub, 1);
+  while (!again.ok() && std::chrono::steady_clock::now() < limit) again = find_one(*stub, 1);
+  CHECK(again.ok());
+  contexts[1]->TryCancel();
+  readers[1]->Finish();
+  CHECK(service.stop());
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("calls that outlast shutdownTimeout end with UNAVAILABLE") {
+  Counter begun;
+  json options = contract_options("127.0.0.1:0");
+  Application service(Config::from_json({{"shutdownTimeout", "100ms"}, {"services", {{"heroes", {{"transport", "grpc"}, {"options", options}}}}}}));
+  service.on_message("HeroService/FindOne", [&](const json&) -> task<json> {
+    begun.add();
+    asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
+    co_await timer.async_wait(asio::use_awaitable);
+    co_return json::object();
+  });
+  service.on_message("HeroService/FindMany", [&](const json&, ReplyWriter<json>&) -> task<void> {
+    begun.add();
+    asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
+    co_await timer.async_wait(asio::use_awaitable);
+  });
+  set_log_level(LogLevel::off);
+  service.start();
+  const auto stub = stub_of(service);
+  std::vector<std::thread> callers;
+  Watched<std::vector<grpc::StatusCode>> codes;
+  const auto ended = [&](const grpc::Status& status) { codes.change([&](auto& all) { all.push_back(status.error_code()); }); };
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([&] { ended(find_one(*stub, 1)); });
+    callers.emplace_back([&] {
+      CallContext context;
+      const auto reader = stub->FindMany(&context, hero::HeroById());
+      hero::Hero hero;
+      reader->Read(&hero);
+      ended(reader->Finish());
+    });
+  }
+  CHECK(begun.reaches(8));
+  service.stop();
+  for (std::thread& caller : callers) caller.join();
+  CHECK(codes.get() == std::vector<grpc::StatusCode>(8, grpc::UNAVAILABLE));
   set_log_level(LogLevel::error);
 }
 

@@ -69,6 +69,64 @@ TEST_CASE("the status that a handler sets is what its caller gets, in both modes
   set_log_level(LogLevel::error);
 }
 
+TEST_CASE("an error whose code is none of a failure is UNKNOWN") {
+  const json thrown{{"code", 0}, {"message", "ok?"}};
+  Application service = contract_service();
+  service.on_message("HeroService/FindOne", [&](const json&) -> json { throw RpcError(thrown); });
+  service.on_message("HeroService/FindMany", [&](const json& by, ReplyWriter<json>& out) -> task<void> {
+    co_await out.write(by);
+    throw RpcError(thrown);
+  });
+  set_log_level(LogLevel::off);
+  service.start();
+  const auto stub = hero::HeroService::NewStub(::grpc::CreateChannel(url_of(service), ::grpc::InsecureChannelCredentials()));
+  hero::Hero hero;
+  ::grpc::ClientContext one;
+  one.set_deadline(std::chrono::system_clock::now() + 30s);
+  const ::grpc::Status status = stub->FindOne(&one, hero::HeroById(), &hero);
+  CHECK(status.error_code() == ::grpc::UNKNOWN);
+  CHECK(status.error_message() == "ok?");
+  ::grpc::ClientContext many;
+  many.set_deadline(std::chrono::system_clock::now() + 30s);
+  const auto reader = stub->FindMany(&many, hero::HeroById());
+  CHECK(reader->Read(&hero));
+  CHECK_FALSE(reader->Read(&hero));
+  CHECK(reader->Finish().error_code() == ::grpc::UNKNOWN);
+  set_log_level(LogLevel::error);
+}
+
+TEST_CASE("the metadata of an error passes through: names in any case, bytes, and the details of the status") {
+  const json metadata{{"err-md", "v"}, {"proof-bin", "AP8="}, {"grpc-status-details-bin", "ZGV0YWlscw=="}};
+  json thrown{{"code", 9}, {"message", "not now"}, {"metadata", {{"Err-Md", "v"}, {"Proof-Bin", "AP8="}, {"grpc-status-details-bin", "ZGV0YWlscw=="}}}};
+  Application service = contract_service();
+  service.on_message("HeroService/FindOne", [&](const json&) -> json { throw RpcError(thrown); });
+  set_log_level(LogLevel::off);
+  service.start();
+  const auto stub = hero::HeroService::NewStub(::grpc::CreateChannel(url_of(service), ::grpc::InsecureChannelCredentials()));
+  ::grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + 30s);
+  hero::Hero hero;
+  const ::grpc::Status status = stub->FindOne(&context, hero::HeroById(), &hero);
+  CHECK(status.error_details() == "details");
+  const auto& trailers = context.GetServerTrailingMetadata();
+  REQUIRE(trailers.count("err-md") == 1);
+  REQUIRE(trailers.count("proof-bin") == 1);
+  CHECK(trailers.find("proof-bin")->second == ::grpc::string_ref("\0\xff", 2));
+  Application app = contract_client(url_of(service));
+  const json body = body_of(app.client("HEROES"), "HeroService/FindOne");
+  REQUIRE(body.is_object());
+  CHECK(body.value("metadata", json()) == metadata);
+  // What has an exception of its own says it in its text.
+  thrown["code"] = 14;
+  try {
+    app.client("HEROES").send<json>("HeroService/FindOne", json::object()).get();
+    FAIL("it answers UNAVAILABLE");
+  } catch (const ConnectionError& error) {
+    CHECK_THAT(error.what(), Catch::Matchers::Contains("not now") && Catch::Matchers::Contains(metadata.dump()));
+  }
+  set_log_level(LogLevel::error);
+}
+
 TEST_CASE("a second value where the method returns one ends the call with INTERNAL") {
   using namespace ferry::grpc;
   const Shape shape;

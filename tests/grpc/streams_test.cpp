@@ -263,6 +263,30 @@ TEST_CASE("a service that sends several messages for one reply") {
   CHECK(code_of([&] { client.send<json>("HeroService/FindMany", hero_of(0)).get(); }) == errc::bad_message);
 }
 
+TEST_CASE("a service that sends several messages for the one reply to a stream of requests") {
+  const ScratchDirectory scratch;
+  scratch.write("one.proto", R"(syntax = "proto3"; package hero; message Hero { int32 id = 1; }
+    service StreamService { rpc Chat (stream Hero) returns (Hero); })");
+  Application service = contract_service();
+  add_streams(service);
+  set_log_level(LogLevel::off);
+  service.start();
+  Application app = contract_client(url_of(service), {{"protoPath", scratch.path() + "/one.proto"}});
+  auto chat = app.client("HEROES").duplex<json, json>("StreamService/Chat", SendOptions().timeout(1h));
+  REQUIRE(chat.write(hero_of(1)).get());
+  REQUIRE(chat.write(hero_of(2)).get());
+  try {   // though the caller has not ended his stream
+    chat.result().get(patience);
+    FAIL("there are two replies");
+  } catch (const RpcError& error) {
+    CHECK(error.body().value("code", 0) == 13);
+    CHECK_THAT(error.body().value("details", ""), Contains("several messages"));
+  }
+  CHECK(app.client("HEROES").in_flight() == 0);
+  CHECK(service.stop());
+  set_log_level(LogLevel::error);
+}
+
 TEST_CASE("without a contract: streams of requests in both directions, a slow reader holds the writer") {
   constexpr int items = 20000;
   std::atomic<bool> open{false};

@@ -4,7 +4,7 @@
 
 namespace ferry::grpc {
 
-BuiltInCall::BuiltInCall(std::shared_ptr<Service> service, const BuiltIn& built_in, ::grpc::GenericCallbackServerContext&)
+BuiltInCall::BuiltInCall(std::shared_ptr<Service> service, const BuiltIn& built_in)
     : service_(std::move(service)), built_in_(built_in) {
   if (service_->add(*this)) {
     StartRead(&in_);
@@ -26,7 +26,7 @@ void BuiltInCall::OnReadDone(bool ok) {
   if (ended_) return;
   if (!reply_.has_message) return next();
   writing_ = true;
-  out_ = make_buffer(reply_.message);
+  make_buffer(reply_.message).Swap(&out_);
   StartWrite(&out_);
 }
 
@@ -45,13 +45,13 @@ void BuiltInCall::next() {
   if (reply_.after == BuiltInReply::After::read_on) StartRead(&in_);
 }
 
-void BuiltInCall::stop_reading() {
+void BuiltInCall::stop() {
   const std::lock_guard lock(mutex_);
   stopping_ = true;
   if (!writing_) end({static_cast<int>(Code::unavailable), "the service is shutting down"});
 }
 
-void BuiltInCall::kill() {
+void BuiltInCall::OnCancel() {
   const std::lock_guard lock(mutex_);
   end({static_cast<int>(Code::cancelled), ""});
 }
@@ -64,7 +64,7 @@ void BuiltInCall::end(const CallStatus& status) {
 
 void BuiltInCall::finish() {
   if (!stopping_ || reply_.farewell.empty()) return Finish(std::move(status_));
-  out_ = make_buffer(reply_.farewell);
+  make_buffer(reply_.farewell).Swap(&out_);
   StartWriteAndFinish(&out_, ::grpc::WriteOptions(), std::move(status_));
 }
 

@@ -16,18 +16,16 @@ namespace ferry::grpc {
 ///
 /// Lifetime: deletes itself when gRPC is done with it.
 /// Threads:  reactions on gRPC's; `mutex_` guards what they and the service touch.
-class BuiltInCall final : public OpenCall, public ::grpc::ServerGenericBidiReactor {
+class BuiltInCall final : public LastingCall, public ::grpc::ServerGenericBidiReactor {
  public:
-  BuiltInCall(std::shared_ptr<Service> service, const BuiltIn& built_in, ::grpc::GenericCallbackServerContext& context);
+  BuiltInCall(std::shared_ptr<Service> service, const BuiltIn& built_in);
 
-  void kill() override;
-  void stop_reading() override;
-  void read_on() override {}
+  void stop() override;
 
  private:
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
-  void OnCancel() override { kill(); }
+  void OnCancel() override;
   void OnDone() override;
 
   void next();                       // mutex held

@@ -4,29 +4,33 @@
 
 namespace ferry::grpc {
 
-::grpc::ServerGenericBidiReactor* Call::start(std::shared_ptr<Service> service, const ServerMethod& call_method,
+::grpc::ServerGenericBidiReactor* Call::start(const std::shared_ptr<Service>& service, const ServerMethod& call_method,
                                               ::grpc::GenericCallbackServerContext& context) {
-  auto* const call = new Call(std::move(service), call_method, context);
+  auto* const call = new Call(service, call_method, context);
   if (auto refusal = call->admit()) {
-    const std::lock_guard lock(call->mutex_);
-    call->end(std::move(*refusal));
+    call->refuse(std::move(*refusal));
     return call;
   }
   if (call_method.begins(call->incoming_)) {
     call->stream_ = call->incoming_.stream;
-    if (!call->hand_over()) call->kill();
+    if (!call->hand_over()) call->refuse(too_late());
     return call;
   }
   // A service that holds back reads no further messages: this one waits in gRPC, which holds its client back.
-  if (!call->lane_->paused()) {
+  if (!call->lane_.paused()) {
     call->StartRead(&call->in_);
   } else {
     spi::DeliveryPtr hold(call);
     Arrival arrival;
-    arrival.reads_on = std::shared_ptr<OpenCall>(call, [hold](OpenCall*) {});
-    if (!call->lane_->put(std::move(arrival))) call->kill();
+    arrival.reads_on = std::shared_ptr<Reads>(call, [hold](Reads*) {});
+    if (!call->lane_.put(std::move(arrival))) call->refuse(too_late());
   }
   return call;
+}
+
+void Call::refuse(::grpc::Status status) {
+  const std::lock_guard lock(mutex_);
+  end(std::move(status));
 }
 
 // ---- writing ---------------------------------------------------------------------------------------------------------
@@ -123,12 +127,6 @@ void Call::caller_gone() {
     static_cast<Call&>(*self).abandon();
     if (ready) ready();
   });
-}
-
-void Call::kill() {
-  const std::lock_guard lock(mutex_);
-  if (context_ != nullptr) context_->TryCancel();
-  end(::grpc::Status::CANCELLED);
 }
 
 }  // namespace ferry::grpc

@@ -17,10 +17,10 @@ namespace ferry::grpc {
 /// One request, or a stream of them, and its replies: gRPC's reactor and core's delivery in one.
 ///
 /// Threads:  reactions on gRPC's; `mutex_` guards what they and replies touch. gRPC runs no reaction inside a call to it.
-class Call final : public ServiceCall, public ::grpc::ServerGenericBidiReactor {
+class Call final : public ServiceCall, public Reads, public ::grpc::ServerGenericBidiReactor {
  public:
   /// The reactor for gRPC.
-  static ::grpc::ServerGenericBidiReactor* start(std::shared_ptr<Service> service, const ServerMethod& call_method,
+  static ::grpc::ServerGenericBidiReactor* start(const std::shared_ptr<Service>& service, const ServerMethod& call_method,
                                                  ::grpc::GenericCallbackServerContext& context);
 
   // Delivery
@@ -31,8 +31,8 @@ class Call final : public ServiceCall, public ::grpc::ServerGenericBidiReactor {
   void when_writable(std::function<void()> ready) override;
 
  private:
-  Call(std::shared_ptr<Service> service, const ServerMethod& call_method, ::grpc::GenericCallbackServerContext& context)
-      : ServiceCall(std::move(service), call_method, context) {}
+  Call(const std::shared_ptr<Service>& service, const ServerMethod& call_method, ::grpc::GenericCallbackServerContext& context)
+      : ServiceCall(service, call_method, context) {}
 
   // Reactions.
   void OnReadDone(bool ok) override;
@@ -40,11 +40,10 @@ class Call final : public ServiceCall, public ::grpc::ServerGenericBidiReactor {
   void OnCancel() override { caller_gone(); }
   void OnDone() override { done(); }
 
-  // OpenCall
-  void kill() override;
-  void stop_reading() override {}
+  // Reads
   void read_on() override;
 
+  void refuse(::grpc::Status status);
   void take_next(bool ok);
   void serve_reader();                              // mutex held
   void read_more();                                 // mutex held

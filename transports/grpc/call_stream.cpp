@@ -15,18 +15,17 @@ void Call::read_on() {
 
 void Call::OnReadDone(bool ok) {
   if (stream_) return take_next(ok);
-  CallStatus fault{static_cast<int>(Code::internal), "the call brought no request"};
+  CallStatus fault;
   const bool good = ok && read_request(in_, fault);
+  if (!ok) fault = {static_cast<int>(Code::internal), "the call brought no request"};
   in_.Clear();
   if (good) {
     stream_ = incoming_.stream;
     if (hand_over()) return;
-    fault = {static_cast<int>(Code::unavailable), "the service is shutting down"};
-  } else if (ok) {
-    report(fault.details);
+    return refuse(too_late());
   }
-  const std::lock_guard lock(mutex_);
-  end(::grpc::Status(static_cast<::grpc::StatusCode>(fault.code), fault.details));
+  if (ok) report(fault.details);
+  refuse(::grpc::Status(static_cast<::grpc::StatusCode>(fault.code), fault.details));
 }
 
 // ---- a stream --------------------------------------------------------------------------------------------------------
@@ -46,7 +45,9 @@ void Call::serve_reader() {
   if (!reader_) return;
   std::optional<Inbox::Next> next = inbox_.take();
   if (!next) return;
-  loop().post([self = spi::DeliveryPtr(this), ready = std::exchange(reader_, nullptr), next = std::move(*next)] { ready(next); });
+  loop().post([self = spi::DeliveryPtr(this), ready = std::exchange(reader_, nullptr), next = std::move(*next)]() mutable {
+    ready(std::move(next));
+  });
 }
 
 void Call::read_more() {

@@ -20,35 +20,35 @@ std::shared_ptr<Inlet> Inlet::make(const spi::Loop& loop, Mailbox::Take take) {
   return inlet;
 }
 
-void ClientCall::start(::grpc::GenericStub& stub, ::grpc::ByteBuffer message) {
+void ClientCall::start(Stub& stub, ::grpc::ByteBuffer&& message) {
   self_ = shared_from_this();
-  outbox_.put(std::move(message));
+  const ::grpc::ByteBuffer& only = outbox_.only(std::move(message));
   if (method.one_reply()) {   // all of it in one operation of gRPC's, which is what such a call costs least
-    return stub.UnaryCall(&context, method.path(), {}, &outbox_.next(), &in_, [this](const ::grpc::Status& status) {
+    return stub.call(method.path(), context, only, in_, [this](const ::grpc::Status& status) {
       replied_ = status.ok() && only_.take(in_);
       in_.Clear();
       OnDone(status);
     });
   }
   context.set_initial_metadata_corked(true);   // one frame with the message
-  stub.PrepareBidiStreamingCall(&context, method.path(), {}, this);
-  StartWriteLast(&outbox_.next(), ::grpc::WriteOptions());
+  stub.prepare(method.path(), context, *this);
+  StartWriteLast(&only, ::grpc::WriteOptions());
   StartRead(&in_);
   StartCall();
 }
 
 // ---- a stream of requests --------------------------------------------------------------------------------------------
 
-void ClientCall::start_stream(::grpc::GenericStub& stub) {
+void ClientCall::start_stream(Stub& stub) {
   self_ = shared_from_this();
-  stub.PrepareBidiStreamingCall(&context, method.path(), {}, this);
+  stub.prepare(method.path(), context, *this);
   AddHold();   // writes come from outside of reactions
   open_ = true;
   StartRead(&in_);
   StartCall();
 }
 
-void ClientCall::write(::grpc::ByteBuffer message) {
+void ClientCall::write(::grpc::ByteBuffer&& message) {
   const std::lock_guard lock(mutex_);
   if (!open_) return;
   outbox_.put(std::move(message));
@@ -106,10 +106,14 @@ void ClientCall::OnReadDone(bool ok) {
   auto body = std::make_shared<Body>();
   const bool good = body->take(in_);
   in_.Clear();
-  if (!good) return context.TryCancel();
+  if (!good) {
+    fault_ = "the service sent a message that cannot be decompressed";
+    return give_up();
+  }
   bool reads_on = false;
   {
     const std::lock_guard lock(mutex_);
+    if (given_up_) return;   // while this came: whoever would take it, and let go of the hold, is gone
     untaken_bytes_ += body->view().size();
     reads_on = ++untaken_ < most_messages && untaken_bytes_ < most_bytes;
     if (!reads_on) {
@@ -124,10 +128,11 @@ void ClientCall::OnReadDone(bool ok) {
 
 /// What it is worth, the status says.
 void ClientCall::keep() {
-  several_ = std::exchange(replied_, true);
-  const bool good = !several_ && only_.take(in_);
+  if (std::exchange(replied_, true)) fault_ = "the service sent several messages for one reply";
+  else if (!only_.take(in_)) fault_ = "the service sent a message that cannot be decompressed";
   in_.Clear();
-  good ? StartRead(&in_) : context.TryCancel();
+  if (fault_ != nullptr) return give_up();
+  StartRead(&in_);
 }
 
 void ClientCall::taken(const Body& message) {
@@ -141,8 +146,13 @@ void ClientCall::taken(const Body& message) {
 
 void ClientCall::cancel() {
   ended = true;
-  context.TryCancel();
+  give_up();
+}
+
+void ClientCall::give_up() {
+  context.TryCancel();   // not under the lock: gRPC may run reactions in it
   const std::lock_guard lock(mutex_);
+  given_up_ = true;
   close_writes();
   if (std::exchange(held_, false)) RemoveHold();
 }
@@ -152,7 +162,7 @@ void ClientCall::OnDone(const ::grpc::Status& status) {
   News news{.call = last, .of = News::Of::end};
   if (replied_) news.message = std::shared_ptr<Body>(last, &only_);
   news.status = {static_cast<int>(status.error_code()), status.error_message()};
-  if (several_) news.status = {static_cast<int>(Code::internal), "the service sent several messages for one reply"};
+  if (fault_ != nullptr) news.status = {static_cast<int>(Code::internal), fault_};
   if (!status.ok()) {
     for (const auto& [name, value] : context.GetServerTrailingMetadata()) {
       if (name == "date") continue;   // HTTP's, where a call is all trailers

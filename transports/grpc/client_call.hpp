@@ -6,7 +6,6 @@
 #include <string>
 
 #include <grpcpp/client_context.h>
-#include <grpcpp/generic/generic_stub.h>
 
 #include "ferry/spi/transport.hpp"
 #include "transports/common/mailbox.hpp"
@@ -14,6 +13,7 @@
 #include "transports/grpc/error.hpp"
 #include "transports/grpc/method.hpp"
 #include "transports/grpc/outbox.hpp"
+#include "transports/grpc/stub.hpp"
 
 namespace ferry::grpc {
 
@@ -70,11 +70,11 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
   bool held = false;             // nobody takes its messages
   std::list<std::shared_ptr<Body>> held_back;   // those that came nevertheless, as many as it reads ahead
 
-  void start(::grpc::GenericStub& stub, ::grpc::ByteBuffer message);
+  void start(Stub& stub, ::grpc::ByteBuffer&& message);
   /// The same of a stream of requests, each for `write`.
-  void start_stream(::grpc::GenericStub& stub);
+  void start_stream(Stub& stub);
   /// On the loop. What is written after the end is dropped.
-  void write(::grpc::ByteBuffer message);
+  void write(::grpc::ByteBuffer&& message);
   void end_writes();
   bool writable() const;
   /// On the loop: one of its messages was.
@@ -88,6 +88,8 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
   void keep();
   void pump();         // mutex held
   void close_writes();   // mutex held
+  /// Nobody waits for its messages any more.
+  void give_up();
   void OnDone(const ::grpc::Status& status) override;
 
   const std::shared_ptr<Inlet> inlet_;
@@ -95,7 +97,7 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
   ::grpc::ByteBuffer in_;
   Body only_;                    // of a call with one reply
   bool replied_ = false;         // which it has
-  bool several_ = false;         // and more
+  const char* fault_ = nullptr;  // why it was given up: its status is of our own making
 
   mutable std::mutex mutex_;
   Outbox outbox_;
@@ -105,6 +107,7 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
   mutable bool waited_for_ = false;   // somebody wants to hear that it can take more
   int untaken_ = 0;     // messages on their way to the loop
   std::size_t untaken_bytes_ = 0;
+  bool given_up_ = false;   // the status follows: nothing holds the call any more
   bool held_ = false;   // no read is under way, and the call must not end before one is
 };
 

@@ -5,6 +5,8 @@
 namespace ferry::grpc {
 namespace {
 
+constexpr const char* no_connection = "no connection within connectTimeout";
+
 /// A call that fails at once, and says why there is no connection.
 struct Probe {
   ::grpc::ClientContext context;
@@ -20,7 +22,7 @@ Connection::Connection(const ClientSettings& settings, std::shared_ptr<Inlet> in
 void Connection::connect() {
   drop();
   channel_ = make_channel(settings_);
-  stub_ = std::make_unique<::grpc::GenericStub>(channel_);
+  stub_ = std::make_unique<Stub>(channel_);
   phase_ = Phase::connecting;
   attempt_ = std::make_shared<bool>();
   give_up_at_ = std::chrono::system_clock::now() + settings_.connect_timeout;
@@ -58,7 +60,7 @@ void Connection::changed() {
         watch();
         return events_.connected();
       }
-      if (std::chrono::system_clock::now() >= give_up_at_) return attempt_failed("no connection within connectTimeout");
+      if (std::chrono::system_clock::now() >= give_up_at_) return attempt_failed(no_connection);
       break;
     case Phase::up:
       if (seen_ == GRPC_CHANNEL_READY) break;
@@ -74,10 +76,12 @@ void Connection::changed() {
 
 void Connection::ask_why() {
   const auto probe = std::make_shared<Probe>();
-  stub_->UnaryCall(&probe->context, "/", {}, &probe->request, &probe->response,
+  probe->context.set_deadline(give_up_at_);   // gRPC may be at its next attempt already, and the probe waits for that
+  stub_->call("/", probe->context, probe->request, probe->response,
                    [this, probe, inlet = inlet_, attempt = std::weak_ptr<bool>(attempt_)](const ::grpc::Status& status) {
                      News news;
-                     news.other = [this, attempt, why = status.error_message()] {
+                     const bool late = status.error_code() == ::grpc::DEADLINE_EXCEEDED;
+                     news.other = [this, attempt, why = late ? std::string(no_connection) : status.error_message()] {
                        if (!attempt.expired()) attempt_failed(why);
                      };
                      inlet->put(std::move(news));
@@ -98,7 +102,7 @@ void Connection::lose() {
   events_.lost(Failure(errc::connection_lost, "the connection to " + settings_.url + " was closed"));
 }
 
-::grpc::GenericStub* Connection::stub() noexcept {
+Stub* Connection::stub() noexcept {
   const bool away = phase_ == Phase::leaving && seen_ == GRPC_CHANNEL_TRANSIENT_FAILURE && !settings_.wait_for_ready;
   return (phase_ == Phase::up || phase_ == Phase::leaving) && !away ? stub_.get() : nullptr;
 }

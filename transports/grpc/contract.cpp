@@ -104,15 +104,19 @@ void Contract::add_routes(const json& routes, const spi::ConfigPlace& place) {
 void Contract::add_names() {
   for (const bool relative : {true, false}) {
     for (const Rpc& rpc : protos_.rpcs()) {
-      const std::string& service = relative ? rpc.short_service : rpc.service;
-      add(route_of(rpc, Pattern({"service", service}, {"rpc", rpc.name})));
-      for (const char* streaming : {"no_stream", "rx_stream", "pt_stream"}) {
-        if (rpc.request_stream == (*streaming == 'n')) continue;
-        add(route_of(rpc, Pattern({"service", service}, {"rpc", rpc.name}, {"streaming", streaming})));
-      }
-      add(route_of(rpc, Pattern(service + "/" + rpc.name)));
+      if (!relative) add_names(rpc, rpc.service);
+      else for (const std::string& service : rpc.short_services) add_names(rpc, service);
     }
   }
+}
+
+void Contract::add_names(const Rpc& rpc, const std::string& service) {
+  add(route_of(rpc, Pattern({"service", service}, {"rpc", rpc.name})));
+  for (const char* streaming : {"no_stream", "rx_stream", "pt_stream"}) {
+    if (rpc.request_stream == (*streaming == 'n')) continue;
+    add(route_of(rpc, Pattern({"service", service}, {"rpc", rpc.name}, {"streaming", streaming})));
+  }
+  add(route_of(rpc, Pattern(service + "/" + rpc.name)));
 }
 
 /// What came first holds.

@@ -2,13 +2,24 @@
 
 #include <limits>
 #include <map>
+#include <utility>
+
+#include "transports/grpc/base64.hpp"
+#include "transports/grpc/metadata.hpp"
 
 namespace ferry::grpc {
 namespace {
 
 using nlohmann::json;
 
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+/// Metadata as a caller's `RpcError` has it: names in any case, the bytes of those that end in "-bin" in base64.
+void add_trailer(std::string_view as_written, std::string text, CallStatus& status, Answer& answer) {
+  std::string name = lower(as_written);
+  std::string bytes;
+  if (name.ends_with("-bin") && from_base64(text, bytes)) text = std::move(bytes);
+  auto& trailers = name == details_name ? status.trailers : answer.trailers;   // gRPC writes the details itself
+  trailers.emplace_back(std::move(name), std::move(text));
+}
 
 /// What NestJS makes of an error without a filter: `code` if it is an integer, `details` if it is text, else `message`.
 CallStatus status_of(const json& body, Answer& answer) {
@@ -21,16 +32,25 @@ CallStatus status_of(const json& body, Answer& answer) {
   const auto code = body.find("code");
   if (code != body.end() && code->is_number_integer()) {
     const auto number = code->get<std::int64_t>();
-    if (number >= 0 && number <= std::numeric_limits<int>::max()) status.code = static_cast<int>(number);
+    // 0 is no failure, and a good status without a reply is nothing that gRPC could send.
+    if (number > 0 && number <= std::numeric_limits<int>::max()) status.code = static_cast<int>(number);
   }
   if (const std::string details = text("details"); !details.empty()) status.details = details;
   else if (const std::string message = text("message"); !message.empty()) status.details = message;
   const auto metadata = body.find("metadata");
   if (metadata == body.end() || !metadata->is_object()) return status;
   for (const auto& [name, value] : metadata->items()) {
-    if (value.is_string()) answer.trailers.emplace_back(name, value.get<std::string>());
+    if (value.is_string()) add_trailer(name, value.get<std::string>(), status, answer);
   }
   return status;
+}
+
+/// Whether a pattern means a method: by a service and an rpc, or by "Service/..." of a service that there is.
+bool names_method(const std::string& route, const Protos& protos) {
+  const json pattern = json::parse(route, nullptr, false);
+  if (pattern.is_object()) return pattern.contains("service") && pattern.contains("rpc");
+  const std::size_t slash = route.find('/');
+  return slash != std::string::npos && protos.has_service(std::string_view(route).substr(0, slash));
 }
 
 /// Empty, or what is wrong with a handler for such a method.
@@ -164,9 +184,7 @@ ContractPaths::ContractPaths(std::shared_ptr<const Contract> contract, const std
   for (const spi::Subscription& subscription : subscriptions) {
     handled.emplace(subscription.route, &subscription);
     if (contract_->route(subscription.route) != nullptr) continue;
-    // Who names a service and an rpc means a method.
-    const json pattern = json::parse(subscription.route, nullptr, false);
-    if (pattern.is_object() && pattern.contains("service") && pattern.contains("rpc")) {
+    if (names_method(subscription.route, contract_->protos())) {
       refuse("a handler is registered for " + subscription.route + ", and " + contract_->files() +
              " has no such method; there are: " + contract_->protos().list());
     }

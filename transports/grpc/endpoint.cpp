@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include <grpc/grpc.h>
 #include <grpcpp/server_builder.h>
 
 #include "transports/grpc/built_in_call.hpp"
@@ -75,11 +76,14 @@ void Endpoint::shut_down(std::function<void()> done) {
   });
 }
 
+/// Each hears of it as if its caller was gone. This reaches those, too, that wait for nothing but a caller who does not read.
+void Endpoint::cancel_calls() { grpc_server_cancel_all_calls(server_->c_server()); }
+
 ::grpc::ServerGenericBidiReactor* Endpoint::CreateReactor(::grpc::GenericCallbackServerContext* context) {
   const std::string& path = context->method();
   if (const ServerMethod* events = paths_->events(path)) return EventStream::start(service_, *events, *context);
   if (const auto found = built_ins_.find(path); found != built_ins_.end()) {
-    return new BuiltInCall(service_, found->second, *context);
+    return new BuiltInCall(service_, found->second);
   }
   CallStatus refusal;
   if (const ServerMethod* method = paths_->find(path, refusal)) return Call::start(service_, *method, *context);

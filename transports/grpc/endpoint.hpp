@@ -27,6 +27,8 @@ class Endpoint final : public ::grpc::CallbackGenericService {
   std::optional<Failure> open();
   /// Takes nothing new, and calls `done`, on a thread of its own, once every call has ended.
   void shut_down(std::function<void()> done);
+  /// Of those that are still open when they should have ended. After `shut_down`.
+  void cancel_calls();
   const std::string& address() const noexcept { return address_; }
   ::grpc::Server* server() noexcept { return server_.get(); }
 

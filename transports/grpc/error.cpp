@@ -42,6 +42,8 @@ std::string code_name(int code) {
   return names[static_cast<std::size_t>(code)];
 }
 
+std::string dump(const nlohmann::json& value) { return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
+
 nlohmann::json error_body(const CallStatus& status) {
   nlohmann::json body{{"code", status.code},
                       {"details", status.details},
@@ -51,7 +53,8 @@ nlohmann::json error_body(const CallStatus& status) {
 }
 
 Failure call_failure(const CallStatus& status, std::string_view where) {
-  const std::string text = std::string(where) + ": " + code_name(status.code) + ": " + status.details;
+  std::string text = std::string(where) + ": " + code_name(status.code) + ": " + status.details;
+  if (!status.trailers.empty()) text += ", metadata " + dump(error_body(status)["metadata"]);
   // gRPC's words for a call that found no connection to go out on.
   const bool never_left = status.code == static_cast<int>(Code::unavailable) &&
                           status.details.find("failed to connect to all addresses") != std::string::npos;

@@ -27,14 +27,19 @@ struct CallStatus {
   std::vector<std::pair<std::string, std::string>> trailers = {};   // as a client got them with a failure
 };
 
+/// gRPC's name, in trailing metadata, of the details of a status.
+inline constexpr std::string_view details_name = "grpc-status-details-bin";
+
 const std::error_category& status_category() noexcept;
 std::error_code make_error_code(Code code) noexcept;
 
 /// "NOT_FOUND"; "99" for a number that has no name.
 std::string code_name(int code);
+/// As text, whatever bytes its strings have.
+std::string dump(const nlohmann::json& value);
 /// A status as a caller's `RpcError` has it: NestJS's members, and trailing metadata as text.
 nlohmann::json error_body(const CallStatus& status);
-/// What ends a call whose status says that gRPC itself failed. `where`: the address.
+/// What ends a call whose status says that gRPC itself failed; its text has the trailing metadata, too. `where`: the address.
 Failure call_failure(const CallStatus& status, std::string_view where);
 /// The bytes of a peer are not what they should be.
 Failure unreadable(std::string_view why, std::string_view where);

@@ -32,14 +32,17 @@ class Event final : public spi::Delivery {
 
 }  // namespace
 
-EventStream::EventStream(std::shared_ptr<Service> service, const ServerMethod& method, ::grpc::GenericCallbackServerContext& context)
-    : service_(std::move(service)), method_(method), peer_(context.peer()), lane_(service_->lane_of(context)), context_(&context) {}
+EventStream::EventStream(const std::shared_ptr<Service>& service, const ServerMethod& method, ::grpc::GenericCallbackServerContext& context)
+    : service_(service), method_(method), peer_(context.peer()), lane_(service_->lane_of(context)) {}
 
-::grpc::ServerGenericBidiReactor* EventStream::start(std::shared_ptr<Service> service, const ServerMethod& method,
+::grpc::ServerGenericBidiReactor* EventStream::start(const std::shared_ptr<Service>& service, const ServerMethod& method,
                                                      ::grpc::GenericCallbackServerContext& context) {
-  std::shared_ptr<EventStream> stream(new EventStream(std::move(service), method, context));
+  std::shared_ptr<EventStream> stream(new EventStream(service, method, context));
   stream->self_ = stream;
-  if (!stream->service_->add(*stream)) stream->end(::grpc::Status(::grpc::UNAVAILABLE, "the service takes no more calls"));
+  if (!stream->service_->add(*stream)) {
+    const std::lock_guard lock(stream->mutex_);
+    stream->end(::grpc::Status(::grpc::UNAVAILABLE, "the service takes no more calls"));
+  }
   // The client sees at once that it is heard.
   stream->StartSendInitialMetadata();
   stream->untaken_ = 1;
@@ -50,12 +53,15 @@ EventStream::EventStream(std::shared_ptr<Service> service, const ServerMethod& m
 void EventStream::read_on() {
   const std::lock_guard lock(mutex_);
   --untaken_;
-  if (ended_ || reading_ || context_ == nullptr) return;
+  if (ended_ || reading_ || done_) return;
   reading_ = true;
   StartRead(&in_);
 }
 
+/// All of it under the lock: a service that drains waits for it here, and what came before the end is handed over before the end.
 void EventStream::OnReadDone(bool ok) {
+  const std::lock_guard lock(mutex_);
+  reading_ = false;
   if (!ok) return end(::grpc::Status::OK);   // the client has no more
   auto body = std::make_shared<Body>();
   const char* fault = body->take(in_) ? hand_over(std::move(body)) : "it cannot be decompressed";
@@ -64,9 +70,7 @@ void EventStream::OnReadDone(bool ok) {
     service_->report(Failure(errc::bad_message, peer_ + ", a message of events: " + fault));
     return end(::grpc::Status(::grpc::INTERNAL, fault));
   }
-  const std::lock_guard lock(mutex_);
-  reading_ = false;
-  if (++untaken_ >= read_ahead || ended_ || lane_->paused()) return;   // the loop reads on
+  if (++untaken_ >= read_ahead || ended_ || lane_.paused()) return;   // the loop reads on
   reading_ = true;
   StartRead(&in_);
 }
@@ -74,41 +78,41 @@ void EventStream::OnReadDone(bool ok) {
 const char* EventStream::hand_over(std::shared_ptr<Body> body) {
   events_.clear();
   if (const char* fault = envelope::read_events(body->view(), events_)) return fault;
+  std::size_t lost = 0;
   for (const std::string_view text : events_) {
     Incoming incoming;
     if (const auto refused = method_.read(text, incoming)) {
       service_->report(Failure(errc::bad_message, peer_ + ", an event: " + refused->details));
       continue;
     }
-    lane_->put({spi::DeliveryPtr(new Event(lane_->loop(), service_->serializer(), body, std::move(incoming))), {}, {}});
+    spi::DeliveryPtr event(new Event(lane_.loop(), service_->serializer(), body, std::move(incoming)));
+    if (!lane_.put({std::move(event), {}, {}})) ++lost;
   }
-  lane_->put({{}, shared_from_this(), {}});
+  if (lost > 0) service_->report(Failure(errc::closed, peer_ + ": " + std::to_string(lost) + " events came after the service had shut down"));
+  lane_.put({{}, shared_from_this(), {}});
   return nullptr;
 }
 
-void EventStream::stop_reading() { end(::grpc::Status(::grpc::UNAVAILABLE, "the service is shutting down")); }
+void EventStream::stop() {
+  const std::lock_guard lock(mutex_);
+  end(::grpc::Status(::grpc::UNAVAILABLE, "the service is shutting down"));
+}
 
-void EventStream::kill() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (context_ != nullptr) context_->TryCancel();
-  }
+void EventStream::OnCancel() {
+  const std::lock_guard lock(mutex_);
   end(::grpc::Status::CANCELLED);
 }
 
 void EventStream::end(::grpc::Status status) {
-  const std::lock_guard lock(mutex_);
-  if (std::exchange(ended_, true)) return;
-  Finish(std::move(status));
+  if (!std::exchange(ended_, true)) Finish(std::move(status));
 }
 
 void EventStream::OnDone() {
   service_->remove(*this);
-  {
-    const std::lock_guard lock(mutex_);
-    context_ = nullptr;
-  }
-  const std::shared_ptr<EventStream> last = std::move(self_);
+  std::shared_ptr<EventStream> last;
+  const std::lock_guard lock(mutex_);
+  done_ = true;
+  last = std::move(self_);
 }
 
 }  // namespace ferry::grpc

@@ -17,37 +17,37 @@ namespace ferry::grpc {
 ///
 /// Lifetime: held by gRPC until `OnDone`, and by what is on its way.
 /// Threads:  reactions on gRPC's; `mutex_` guards what they and the loop touch.
-class EventStream final : public OpenCall,
+class EventStream final : public LastingCall,
+                          public Reads,
                           public ::grpc::ServerGenericBidiReactor,
                           public std::enable_shared_from_this<EventStream> {
  public:
-  static ::grpc::ServerGenericBidiReactor* start(std::shared_ptr<Service> service, const ServerMethod& method,
+  static ::grpc::ServerGenericBidiReactor* start(const std::shared_ptr<Service>& service, const ServerMethod& method,
                                                  ::grpc::GenericCallbackServerContext& context);
 
-  void kill() override;
-  void stop_reading() override;
+  void stop() override;
   void read_on() override;
 
  private:
-  EventStream(std::shared_ptr<Service> service, const ServerMethod& method, ::grpc::GenericCallbackServerContext& context);
+  EventStream(const std::shared_ptr<Service>& service, const ServerMethod& method, ::grpc::GenericCallbackServerContext& context);
 
   void OnReadDone(bool ok) override;
-  void OnCancel() override { end(::grpc::Status::CANCELLED); }
+  void OnCancel() override;
   void OnDone() override;
 
-  const char* hand_over(std::shared_ptr<Body> body);
-  void end(::grpc::Status status);
+  const char* hand_over(std::shared_ptr<Body> body);   // mutex held
+  void end(::grpc::Status status);                     // mutex held
 
   const std::shared_ptr<Service> service_;
   const ServerMethod& method_;
   const std::string peer_;
-  const std::shared_ptr<Lane> lane_;
+  Lane& lane_;
   std::shared_ptr<EventStream> self_;   // gRPC's hold
   ::grpc::ByteBuffer in_;
   std::vector<std::string_view> events_;   // of the message being read
 
   std::mutex mutex_;
-  ::grpc::GenericCallbackServerContext* context_;   // null once gRPC is done
+  bool done_ = false;      // gRPC is
   int untaken_ = 0;        // messages read that the loop has not taken
   bool reading_ = false;
   bool ended_ = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <set>
 #include <unordered_map>
 
@@ -33,7 +34,8 @@ class Files final : public pb::compiler::SourceTree {
       for (const fs::path& place : *places) {
         const fs::path path = place / name;
         auto file = std::make_unique<std::ifstream>(path, std::ios::binary);
-        if (!file->is_open() || fs::is_directory(path)) continue;
+        std::error_code error;
+        if (!file->is_open() || fs::is_directory(path, error)) continue;
         open_.push_back(std::move(file));
         read_from_.insert(read_from_.begin(), path.parent_path());   // not before `place` is done with
         return new pb::io::IstreamInputStream(open_.back().get());
@@ -84,7 +86,29 @@ struct Protos::Imported {
   json fallback(const pb::FieldDescriptor& from) const;
   std::string name_of(const std::string& name) const { return loader.keep_case ? name : camel_case(name); }
   void add_imports();
+  /// The same files in a pool that looks for no others, which the importer's would: for names that come from outside.
+  const pb::DescriptorPool& closed_pool();
+
+ private:
+  void close_over(const pb::FileDescriptor& file);
+  std::once_flag closed_once_;
+  pb::DescriptorPool closed_;
 };
+
+void Protos::Imported::close_over(const pb::FileDescriptor& file) {
+  if (closed_.FindFileByName(file.name()) != nullptr) return;
+  for (int i = 0; i < file.dependency_count(); ++i) close_over(*file.dependency(i));
+  pb::FileDescriptorProto proto;
+  file.CopyTo(&proto);
+  closed_.BuildFile(proto);
+}
+
+const pb::DescriptorPool& Protos::Imported::closed_pool() {
+  std::call_once(closed_once_, [this] {
+    for (const pb::FileDescriptor* file : files) close_over(*file);
+  });
+  return closed_;
+}
 
 void Protos::Imported::add_imports() {
   for (std::size_t i = 0; i < files.size(); ++i) {
@@ -178,10 +202,14 @@ Protos::Protos(const Source& source, const LoaderOptions& loader) : imported_(st
   std::vector<std::string> names;
   for (const std::string& dir : source.include_dirs) in.tree.add_root(base / dir);
   for (const std::string& path : source.paths) {
-    const auto below = [&](const std::string& dir) { return fs::is_regular_file(base / dir / path); };
+    const auto there = [](const fs::path& place) {
+      std::error_code error;   // a name that no file can have is that of none
+      return fs::is_regular_file(place, error);
+    };
+    const auto below = [&](const std::string& dir) { return there(base / dir / path); };
     const bool included = std::any_of(source.include_dirs.begin(), source.include_dirs.end(), below);
     const fs::path file = base / path;
-    if (!included && !fs::is_regular_file(file)) {
+    if (!included && !there(file)) {
       spi::config_error(source.path_place, "there is no file " + file.string(), "give the .proto, relative to the config "
                         "file or to one of loader.includeDirs");
     }
@@ -202,7 +230,7 @@ Protos::Protos(const Source& source, const LoaderOptions& loader) : imported_(st
     if (source.packages.empty()) packages.insert(file->package());
   }
   in.add_imports();
-  for (const std::string& package : packages) {
+  for (const std::string& package : packages) {   // one that is around another comes first
     const std::string prefix = package.empty() ? "" : package + ".";
     std::set<std::string> there;
     bool found = false;
@@ -214,8 +242,14 @@ Protos::Protos(const Source& source, const LoaderOptions& loader) : imported_(st
         if (!service.full_name().starts_with(prefix)) continue;
         for (int m = 0; m < service.method_count(); ++m) {
           const pb::MethodDescriptor& method = *service.method(m);
-          rpcs_.push_back({"/" + service.full_name() + "/" + method.name(), service.full_name(),
-                           service.full_name().substr(prefix.size()), method.name(), in.shape(*method.input_type()),
+          const std::string path = "/" + service.full_name() + "/" + method.name();
+          const std::string short_name = service.full_name().substr(prefix.size());
+          const auto known = std::find_if(rpcs_.begin(), rpcs_.end(), [&](const Rpc& rpc) { return rpc.path == path; });
+          if (known != rpcs_.end()) {
+            known->short_services.insert(known->short_services.begin(), short_name);
+            continue;
+          }
+          rpcs_.push_back({path, service.full_name(), {short_name}, method.name(), in.shape(*method.input_type()),
                            in.shape(*method.output_type()), method.client_streaming(), method.server_streaming()});
         }
       }
@@ -232,6 +266,19 @@ Protos::Protos(const Source& source, const LoaderOptions& loader) : imported_(st
 
 Protos::~Protos() = default;
 
+namespace {
+
+bool called(const Rpc& rpc, std::string_view service, bool relative) {
+  if (!relative) return rpc.service == service;
+  return std::find(rpc.short_services.begin(), rpc.short_services.end(), service) != rpc.short_services.end();
+}
+
+}  // namespace
+
+bool Protos::has_service(std::string_view name) const noexcept {
+  return std::any_of(rpcs_.begin(), rpcs_.end(), [&](const Rpc& rpc) { return called(rpc, name, true) || called(rpc, name, false); });
+}
+
 const Rpc* Protos::find(std::string_view name) const noexcept {
   const std::size_t slash = name.find('/');
   if (slash == std::string_view::npos) return nullptr;
@@ -239,7 +286,7 @@ const Rpc* Protos::find(std::string_view name) const noexcept {
   const std::string_view method = name.substr(slash + 1);
   for (const bool relative : {true, false}) {   // as NestJS looks
     for (const Rpc& rpc : rpcs_) {
-      if (rpc.name == method && (relative ? rpc.short_service : rpc.service) == service) return &rpc;
+      if (rpc.name == method && called(rpc, service, relative)) return &rpc;
     }
   }
   return nullptr;
@@ -265,11 +312,11 @@ std::vector<std::string> with_imports(const pb::FileDescriptor* file) {
 }  // namespace
 
 std::vector<std::string> Protos::file(std::string_view name) const {
-  return with_imports(imported_->importer.pool()->FindFileByName(std::string(name)));
+  return with_imports(imported_->closed_pool().FindFileByName(std::string(name)));
 }
 
 std::vector<std::string> Protos::file_with(std::string_view symbol) const {
-  return with_imports(imported_->importer.pool()->FindFileContainingSymbol(std::string(symbol)));
+  return with_imports(imported_->closed_pool().FindFileContainingSymbol(std::string(symbol)));
 }
 
 std::string Protos::list() const {

@@ -14,7 +14,7 @@ namespace ferry::grpc {
 struct Rpc {
   std::string path;            // "/math.MathService/Sum"
   std::string service;         // "math.MathService"
-  std::string short_service;   // below its package: "MathService"
+  std::vector<std::string> short_services;   // below its package: "MathService"; and below one around that, if it is one, too
   std::string name;            // "Sum"
   const Shape* request = nullptr;
   const Shape* response = nullptr;
@@ -45,8 +45,10 @@ class Protos {
   const std::string& files() const noexcept { return files_; }
   /// A method by "MathService/Sum" or "math.MathService/Sum"; null if there is none.
   const Rpc* find(std::string_view name) const noexcept;
-  /// A file and all it imports, as serialized FileDescriptorProtos; empty if it is none of these. Its name, or that of
-  /// anything in it.
+  /// By its short name or its full one.
+  bool has_service(std::string_view name) const noexcept;
+  /// A file and all it imports, as serialized FileDescriptorProtos; empty if it is none of
+  /// these. By its name, or that of anything in it.
   std::vector<std::string> file(std::string_view name) const;
   std::vector<std::string> file_with(std::string_view symbol) const;
   /// "math.MathService/Sum, …"

@@ -118,7 +118,7 @@ Server::~Server() {
   state_->alive.reset();
   state_->service->silence();
   state_->shut_down();
-  state_->service->kill_all();
+  if (state_->endpoint) state_->endpoint->cancel_calls();
   state_->endpoint.reset();   // waits for calls that were just ended
 }
 
@@ -165,7 +165,7 @@ void Server::close(std::chrono::milliseconds limit, std::function<void()> done) 
     s.closed = done;
     s.kill_timer.expires_after(limit);
     s.kill_timer.async_wait([&s, weak](std::error_code error) {
-      if (!error && !weak.expired()) s.service->kill_all();
+      if (!error && !weak.expired()) s.endpoint->cancel_calls();
     });
   });
   for (const auto& lane : s.service->lanes()) lane->loop().post([lane, lanes_closed] { lane->close(); });

@@ -41,38 +41,39 @@ Service::Service(const spi::ServerEnvironment& environment, spi::ServerSink& sin
   if (lanes_.empty()) lanes_.push_back(Lane::make(main_loop_, sink));
 }
 
-const std::shared_ptr<Lane>& Service::lane_of(const ::grpc::ServerContextBase& call) const {
-  return lanes_.size() == 1 ? lanes_.front() : lanes_[std::hash<std::string>()(call.peer()) % lanes_.size()];
+Lane& Service::lane_of(const ::grpc::ServerContextBase& call) const {
+  return *(lanes_.size() == 1 ? lanes_.front() : lanes_[std::hash<std::string>()(call.peer()) % lanes_.size()]);
 }
 
-bool Service::add(OpenCall& call) {
+bool Service::enter() {
+  if (draining()) return false;
+  if (open_calls_.fetch_add(1, std::memory_order_relaxed) < settings_.max_calls) return true;
+  leave();
+  return false;
+}
+
+bool Service::add(LastingCall& call) {
   const std::lock_guard lock(mutex_);
-  if (draining() || open_calls_ >= settings_.max_calls) return false;
-  call.place = {nullptr, open_, true};
-  if (open_ != nullptr) open_->place.previous = &call;
-  open_ = &call;
-  ++open_calls_;
+  if (!enter()) return false;
+  call.place = {nullptr, lasting_, true};
+  if (lasting_ != nullptr) lasting_->place.previous = &call;
+  lasting_ = &call;
   return true;
 }
 
-void Service::remove(OpenCall& call) {
+void Service::remove(LastingCall& call) {
   const std::lock_guard lock(mutex_);
-  const OpenCall::Place place = std::exchange(call.place, {});
+  const LastingCall::Place place = std::exchange(call.place, {});
   if (!place.taken) return;
-  (place.previous == nullptr ? open_ : place.previous->place.next) = place.next;
+  (place.previous == nullptr ? lasting_ : place.previous->place.next) = place.next;
   if (place.next != nullptr) place.next->place.previous = place.previous;
-  --open_calls_;
+  leave();
 }
 
 void Service::drain() {
   const std::lock_guard lock(mutex_);
   draining_.store(true, std::memory_order_release);
-  for (OpenCall* call = open_; call != nullptr; call = call->place.next) call->stop_reading();
-}
-
-void Service::kill_all() {
-  const std::lock_guard lock(mutex_);
-  for (OpenCall* call = open_; call != nullptr; call = call->place.next) call->kill();
+  for (LastingCall* call = lasting_; call != nullptr; call = call->place.next) call->stop();
 }
 
 void Service::report(Failure failure) {

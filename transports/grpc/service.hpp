@@ -18,25 +18,31 @@
 
 namespace ferry::grpc {
 
-/// Something gRPC has open and waits for when it shuts down.
-class OpenCall {
+/// A call that lasts: the service tells it when it takes no more.
+class LastingCall {
  public:
-  /// Ends it soon, whatever it does. On any thread, before gRPC is done with it.
-  virtual void kill() = 0;
-  /// The service takes no more: stop reading. The same.
-  virtual void stop_reading() = 0;
-  /// On its lane's loop: reads on, or for the first time.
-  virtual void read_on() = 0;
+  /// Ends soon. On any thread, before gRPC is done with it.
+  virtual void stop() = 0;
 
   /// Its place in the service's list, which alone touches it.
   struct Place {
-    OpenCall* previous = nullptr;
-    OpenCall* next = nullptr;
+    LastingCall* previous = nullptr;
+    LastingCall* next = nullptr;
     bool taken = false;
   } place;
 
  protected:
-  ~OpenCall() = default;
+  ~LastingCall() = default;
+};
+
+/// Something that its lane's loop lets read.
+class Reads {
+ public:
+  /// On the loop: on, or for the first time.
+  virtual void read_on() = 0;
+
+ protected:
+  ~Reads() = default;
 };
 
 /// Runs `done` on the loop once the last who holds it has let go.
@@ -55,7 +61,7 @@ class Barrier {
 /// What comes from gRPC's threads for one of the service's loops.
 struct Arrival {
   spi::DeliveryPtr message;               // for the sink, if it is one
-  std::shared_ptr<OpenCall> reads_on;     // may read again
+  std::shared_ptr<Reads> reads_on;        // may read again
   std::shared_ptr<Barrier> barrier;       // all before it has been handed over
 };
 
@@ -90,16 +96,18 @@ class Service {
   const spi::Serializer& serializer() const noexcept { return *serializer_; }
   const ServerSettings& settings() const noexcept { return settings_; }
   const std::vector<std::shared_ptr<Lane>>& lanes() const noexcept { return lanes_; }
-  /// All calls of one peer are on one loop.
-  const std::shared_ptr<Lane>& lane_of(const ::grpc::ServerContextBase& call) const;
+  /// All calls of one peer are on one loop. It lives as long as this.
+  Lane& lane_of(const ::grpc::ServerContextBase& call) const;
 
   bool draining() const noexcept { return draining_.load(std::memory_order_acquire); }
-  /// False if there are too many, or none are taken any more.
-  bool add(OpenCall& call);
-  void remove(OpenCall& call);
-  /// No call is added from now on; those that are there read no more.
+  /// One more call is open, until `leave`. False if there are too many, or none are taken any more.
+  bool enter();
+  void leave() { open_calls_.fetch_sub(1, std::memory_order_relaxed); }
+  /// The same of one that lasts. Removing what was not added does nothing.
+  bool add(LastingCall& call);
+  void remove(LastingCall& call);
+  /// No call is taken from now on; those that last are stopped.
   void drain();
-  void kill_all();
   /// For `on_error`, soon.
   void report(Failure failure);
   void silence() { silent_.store(true, std::memory_order_release); }
@@ -111,12 +119,12 @@ class Service {
   const ServerSettings settings_;
   std::vector<std::shared_ptr<Lane>> lanes_;
   std::atomic<bool> draining_{false};
+  std::atomic<std::size_t> open_calls_{0};
   const std::shared_ptr<std::atomic<bool>> silence_ = std::make_shared<std::atomic<bool>>(false);
   std::atomic<bool>& silent_ = *silence_;
 
   std::mutex mutex_;
-  OpenCall* open_ = nullptr;   // the first
-  std::size_t open_calls_ = 0;
+  LastingCall* lasting_ = nullptr;   // the first
 };
 
 }  // namespace ferry::grpc

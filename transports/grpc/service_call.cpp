@@ -9,8 +9,6 @@
 namespace ferry::grpc {
 namespace {
 
-constexpr const char* details_name = "grpc-status-details-bin";   // gRPC's, of the details of a status
-
 void check_metadata(std::string_view key, std::string_view value) {
   if (const char* fault = metadata_fault(key, value)) {
     throw std::invalid_argument("gRPC metadata \"" + std::string(key) + "\": " + fault);
@@ -24,17 +22,19 @@ const spi::Serializer& serializer_of(const ServerMethod& method, const Service& 
 
 }  // namespace
 
-ServiceCall::ServiceCall(std::shared_ptr<Service> service, const ServerMethod& call_method, ::grpc::CallbackServerContext& context)
-    : Delivery(service->lane_of(context)->loop(), serializer_of(call_method, *service)),
-      service_(std::move(service)),
-      lane_(service_->lane_of(context)),
+ServiceCall::ServiceCall(const std::shared_ptr<Service>& service, Lane& lane, const ServerMethod& call_method,
+                         ::grpc::CallbackServerContext& context)
+    : Delivery(lane.loop(), serializer_of(call_method, *service)),
+      service_(service),
+      lane_(lane),
       call_method_(call_method),
       self_(this),
       context_(&context) {}
 
 std::optional<::grpc::Status> ServiceCall::admit() {
-  if (service_->add(*this)) return std::nullopt;
-  if (service_->draining()) return ::grpc::Status(::grpc::UNAVAILABLE, "the service is shutting down");
+  entered_ = service_->enter();
+  if (entered_) return std::nullopt;
+  if (service_->draining()) return too_late();
   return ::grpc::Status(::grpc::RESOURCE_EXHAUSTED, "maxConcurrentCalls calls are open");
 }
 
@@ -57,7 +57,7 @@ bool ServiceCall::hand_over() {
   } else if (const auto told = context_->deadline(); told != std::chrono::system_clock::time_point::max()) {
     deadline_ = std::chrono::steady_clock::now() + (told - std::chrono::system_clock::now());
   }
-  return lane_->put({self_, {}, {}});
+  return lane_.put({self_, {}, {}});
 }
 
 void ServiceCall::report(const std::string& fault) {
@@ -84,7 +84,7 @@ Answer ServiceCall::answer(spi::ReplyKind kind, std::string& payload) {
 }
 
 void ServiceCall::done() {
-  service_->remove(*this);
+  if (entered_) service_->leave();
   {
     const std::lock_guard lock(mutex_);
     context_ = nullptr;

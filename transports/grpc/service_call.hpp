@@ -18,7 +18,7 @@ namespace ferry::grpc {
 ///
 /// Lifetime: held by whoever handles it, and by gRPC until it is done.
 /// Threads:  gRPC's and the handler's; `mutex_` guards what both touch.
-class ServiceCall : public spi::Delivery, public GrpcContext, public OpenCall {
+class ServiceCall : public spi::Delivery, public GrpcContext {
  public:
   // Delivery
   Headers headers() const override;
@@ -34,9 +34,12 @@ class ServiceCall : public spi::Delivery, public GrpcContext, public OpenCall {
 
  protected:
   /// `call_method` lives as long as the service.
-  ServiceCall(std::shared_ptr<Service> service, const ServerMethod& call_method, ::grpc::CallbackServerContext& context);
+  ServiceCall(const std::shared_ptr<Service>& service, const ServerMethod& call_method, ::grpc::CallbackServerContext& context)
+      : ServiceCall(service, service->lane_of(context), call_method, context) {}
   void dispose() noexcept override { delete this; }
 
+  /// What a call ends with that the service takes no more: whoever made it may make it again elsewhere.
+  static ::grpc::Status too_late() { return {::grpc::UNAVAILABLE, "the service is shutting down"}; }
   /// Nothing if it may go on, else what it ends with at once.
   std::optional<::grpc::Status> admit();
   /// Reads the request. False, with what it ends with, if it is none.
@@ -51,7 +54,7 @@ class ServiceCall : public spi::Delivery, public GrpcContext, public OpenCall {
   void done();
 
   const std::shared_ptr<Service> service_;
-  const std::shared_ptr<Lane> lane_;
+  Lane& lane_;
   const ServerMethod& call_method_;
   spi::DeliveryPtr self_;   // gRPC's hold
   Body body_;               // of the first message
@@ -62,6 +65,11 @@ class ServiceCall : public spi::Delivery, public GrpcContext, public OpenCall {
   std::optional<CallStatus> own_status_;     // the handler's choice for a failure
   bool started_ = false;    // a message was given
   bool ending_ = false;     // nothing is taken any more
+
+ private:
+  ServiceCall(const std::shared_ptr<Service>& service, Lane& lane, const ServerMethod& call_method, ::grpc::CallbackServerContext& context);
+
+  bool entered_ = false;    // it counts among the open ones
 };
 
 }  // namespace ferry::grpc

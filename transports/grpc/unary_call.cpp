@@ -10,52 +10,50 @@
 
 namespace ferry::grpc {
 
-::grpc::ServerUnaryReactor* UnaryCall::start(std::shared_ptr<Service> service, const ServerMethod& call_method,
+::grpc::ServerUnaryReactor* UnaryCall::start(const std::shared_ptr<Service>& service, const ServerMethod& call_method,
                                              ::grpc::CallbackServerContext& context, const ::grpc::ByteBuffer& request,
                                              ::grpc::ByteBuffer& response) {
-  auto* const call = new UnaryCall(std::move(service), call_method, context, response);
-  CallStatus fault{static_cast<int>(Code::unavailable), "the service is shutting down"};
-  std::optional<::grpc::Status> refusal = call->admit();
-  if (!refusal) {
-    const bool good = call->read_request(request, fault);
-    if (good && call->hand_over()) return call;
-    if (!good && request.Valid()) call->report(fault.details);
-    refusal.emplace(static_cast<::grpc::StatusCode>(fault.code), fault.details);
+  auto* const call = new UnaryCall(service, call_method, context, response);
+  CallStatus fault;
+  if (auto refusal = call->admit()) {
+    call->end(std::move(*refusal));
+  } else if (!call->read_request(request, fault)) {
+    if (request.Valid()) call->report(fault.details);
+    call->end({static_cast<::grpc::StatusCode>(fault.code), fault.details});
+  } else if (!call->hand_over()) {
+    call->end(too_late());
   }
-  const std::lock_guard lock(call->mutex_);
-  call->end(std::move(*refusal));
   return call;
 }
 
 void UnaryCall::reply(spi::ReplyKind kind, std::string& payload) {
-  const std::lock_guard lock(mutex_);
-  if (ending_) return;
-  const Answer given = answer(kind, payload);
-  if (given.has_message) response_ = make_buffer(given.head, payload);
-  if (given.last) end(last_status(given));
+  ::grpc::Status status;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_) return;
+    const Answer given = answer(kind, payload);
+    if (given.has_message) make_buffer(given.head, payload).Swap(&response_);
+    if (!given.last) return;
+    status = last_status(given);
+    ending_ = true;
+  }
+  Finish(std::move(status));
 }
 
-void UnaryCall::settle(spi::Settlement) {
-  const std::lock_guard lock(mutex_);
-  end(::grpc::Status(::grpc::DEADLINE_EXCEEDED, "nobody waits for the reply any more"));
-}
+void UnaryCall::settle(spi::Settlement) { end({::grpc::DEADLINE_EXCEEDED, "nobody waits for the reply any more"}); }
 
+/// gRPC hears of it outside the lock: it may be done with the call, on another thread, before it returns.
 void UnaryCall::end(::grpc::Status status) {
-  if (!std::exchange(ending_, true)) Finish(std::move(status));
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(ending_, true)) return;
+  }
+  Finish(std::move(status));
 }
 
 void UnaryCall::OnCancel() {
-  {
-    const std::lock_guard lock(mutex_);
-    end(::grpc::Status::CANCELLED);
-  }
-  loop().post([self = self_] { static_cast<UnaryCall&>(*self).abandon(); });
-}
-
-void UnaryCall::kill() {
-  const std::lock_guard lock(mutex_);
-  if (context_ != nullptr) context_->TryCancel();
   end(::grpc::Status::CANCELLED);
+  loop().post([self = self_] { static_cast<UnaryCall&>(*self).abandon(); });
 }
 
 void UnaryMethods::add(const ServerMethod& method) {

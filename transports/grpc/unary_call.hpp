@@ -14,7 +14,7 @@ namespace ferry::grpc {
 /// status as one. A stream of one message each way costs it more than twice as much.
 class UnaryCall final : public ServiceCall, public ::grpc::ServerUnaryReactor {
  public:
-  static ::grpc::ServerUnaryReactor* start(std::shared_ptr<Service> service, const ServerMethod& call_method,
+  static ::grpc::ServerUnaryReactor* start(const std::shared_ptr<Service>& service, const ServerMethod& call_method,
                                            ::grpc::CallbackServerContext& context, const ::grpc::ByteBuffer& request,
                                            ::grpc::ByteBuffer& response);
 
@@ -23,21 +23,16 @@ class UnaryCall final : public ServiceCall, public ::grpc::ServerUnaryReactor {
   void settle(spi::Settlement outcome) override;
 
  private:
-  UnaryCall(std::shared_ptr<Service> service, const ServerMethod& call_method, ::grpc::CallbackServerContext& context,
+  UnaryCall(const std::shared_ptr<Service>& service, const ServerMethod& call_method, ::grpc::CallbackServerContext& context,
             ::grpc::ByteBuffer& response)
-      : ServiceCall(std::move(service), call_method, context), response_(response) {}
+      : ServiceCall(service, call_method, context), response_(response) {}
 
   // Reactions. They are short: gRPC need not give each to one more thread.
   bool InternalInlineable() override { return true; }
   void OnCancel() override;
   void OnDone() override { done(); }
 
-  // OpenCall
-  void kill() override;
-  void stop_reading() override {}
-  void read_on() override {}
-
-  void end(::grpc::Status status);   // mutex held
+  void end(::grpc::Status status);
 
   ::grpc::ByteBuffer& response_;
 };
