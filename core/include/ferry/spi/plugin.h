@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 #define FERRY_PLUGIN_MAGIC 0x46455252u /* "FERR" */
-#define FERRY_SPI_VERSION 7u           /* raised whenever a header in spi/ changes its meaning or layout */
+#define FERRY_SPI_VERSION 8u           /* raised whenever a header in spi/ changes its meaning or layout */
 
 typedef struct ferry_plugin_descriptor {
   uint32_t magic;           /* FERRY_PLUGIN_MAGIC; first for all time */
