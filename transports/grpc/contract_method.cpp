@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "transports/grpc/base64.hpp"
+#include "transports/common/base64.hpp"
 #include "transports/grpc/metadata.hpp"
 
 namespace ferry::grpc {
@@ -16,7 +16,7 @@ using nlohmann::json;
 void add_trailer(std::string_view as_written, std::string text, CallStatus& status, Answer& answer) {
   std::string name = lower(as_written);
   std::string bytes;
-  if (name.ends_with("-bin") && from_base64(text, bytes)) text = std::move(bytes);
+  if (name.ends_with("-bin") && transports::from_base64(text, bytes)) text = std::move(bytes);
   auto& trailers = name == details_name ? status.trailers : answer.trailers;   // gRPC writes the details itself
   trailers.emplace_back(std::move(name), std::move(text));
 }
