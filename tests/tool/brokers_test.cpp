@@ -1,7 +1,6 @@
 // The command and the example over brokers, each with one of its own.
 
 #include <cstdlib>
-#include <iostream>
 
 #include "ferry_test_paths.hpp"
 #include "support/broker.hpp"
@@ -14,16 +13,6 @@ using namespace ferry::test;
 using nlohmann::json;
 
 namespace {
-
-/// What `ferry transports` knows.
-bool has_transport(const std::string& name) {
-  static const json all = json::parse(ferry_tool({"transports", "--json"}).out).at("plugins");
-  for (const json& one : all) {
-    if (one.at("kind") == "transport" && one.at("name") == name) return true;
-  }
-  std::cout << "not applicable: this build has no transport " << name << std::endl;
-  return false;
-}
 
 std::string broker_of(const std::string& transport) {
   if (transport == "rmq") return "rabbitmq";

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <stdexcept>
 
 #include <asio/redirect_error.hpp>
@@ -21,6 +22,15 @@ std::vector<std::string> command(std::vector<std::string> arguments) {
 
 Finished ferry_tool(std::vector<std::string> arguments, std::string_view standard_input) {
   return Process(command(std::move(arguments)), standard_input).wait();
+}
+
+bool has_transport(const std::string& name) {
+  static const json all = json::parse(ferry_tool({"transports", "--json"}).out).at("plugins");
+  for (const json& one : all) {
+    if (one.at("kind") == "transport" && one.at("name") == name) return true;
+  }
+  std::cout << "not applicable: this build has no transport " << name << std::endl;
+  return false;
 }
 
 Service::Service()

@@ -23,6 +23,9 @@ namespace ferry::test {
 std::vector<std::string> command(std::vector<std::string> arguments);
 Finished ferry_tool(std::vector<std::string> arguments, std::string_view standard_input = {});
 
+/// Whether `ferry transports` knows it; else says that the test is not applicable.
+bool has_transport(const std::string& name);
+
 inline bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 /// A service in this process, on a free port.

@@ -26,7 +26,7 @@ void BuiltInCall::OnReadDone(bool ok) {
   if (ended_) return;
   if (!reply_.has_message) return next();
   writing_ = true;
-  out_ = make_buffer(reply_.message);
+  make_buffer(reply_.message).Swap(&out_);
   StartWrite(&out_);
 }
 
@@ -64,7 +64,7 @@ void BuiltInCall::end(const CallStatus& status) {
 
 void BuiltInCall::finish() {
   if (!stopping_ || reply_.farewell.empty()) return Finish(std::move(status_));
-  out_ = make_buffer(reply_.farewell);
+  make_buffer(reply_.farewell).Swap(&out_);
   StartWriteAndFinish(&out_, ::grpc::WriteOptions(), std::move(status_));
 }
 

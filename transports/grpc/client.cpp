@@ -23,7 +23,7 @@ struct Client::State {
 
   /// Null, with `failure` set, if the pattern means none.
   const ClientMethod* find(const Pattern& pattern, Failure& failure);
-  ::grpc::GenericStub* stub(Failure& failure);
+  Stub* stub(Failure& failure);
   /// One call: a request, or in contract mode an event.
   bool call(const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure);
   bool set_up(ClientCall& call, const spi::OutgoingMessage& message, Failure& failure);
@@ -77,8 +77,8 @@ const ClientMethod* Client::State::find(const Pattern& pattern, Failure& failure
   return contract ? contract->find(pattern, failure) : &envelope;
 }
 
-::grpc::GenericStub* Client::State::stub(Failure& failure) {
-  ::grpc::GenericStub* const stub = connection.stub();
+Stub* Client::State::stub(Failure& failure) {
+  Stub* const stub = connection.stub();
   if (stub == nullptr) failure = Failure(errc::not_connected, settings.url + " is away", Fate::not_sent);
   return stub;
 }
@@ -104,7 +104,7 @@ bool Client::State::set_up(ClientCall& call, const spi::OutgoingMessage& message
 }
 
 bool Client::State::call(const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure) {
-  ::grpc::GenericStub* const to = stub(failure);
+  Stub* const to = stub(failure);
   const ClientMethod* const method = to == nullptr ? nullptr : find(*message.pattern, failure);
   if (method == nullptr) return false;
   if (const char* fault = method->fault(message.request_stream)) {
@@ -258,7 +258,7 @@ bool Client::request(const spi::OutgoingMessage& message, Failure& failure) { re
 bool Client::emit(const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure) {
   State& s = *state_;
   if (s.contract) return s.call(message, token, failure);
-  ::grpc::GenericStub* const stub = s.stub(failure);
+  Stub* const stub = s.stub(failure);
   std::string head;
   if (stub == nullptr) return false;
   s.envelope.write(message, head);

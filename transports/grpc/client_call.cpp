@@ -20,35 +20,35 @@ std::shared_ptr<Inlet> Inlet::make(const spi::Loop& loop, Mailbox::Take take) {
   return inlet;
 }
 
-void ClientCall::start(::grpc::GenericStub& stub, ::grpc::ByteBuffer message) {
+void ClientCall::start(Stub& stub, ::grpc::ByteBuffer&& message) {
   self_ = shared_from_this();
-  outbox_.put(std::move(message));
+  const ::grpc::ByteBuffer& only = outbox_.only(std::move(message));
   if (method.one_reply()) {   // all of it in one operation of gRPC's, which is what such a call costs least
-    return stub.UnaryCall(&context, method.path(), {}, &outbox_.next(), &in_, [this](const ::grpc::Status& status) {
+    return stub.call(method.path(), context, only, in_, [this](const ::grpc::Status& status) {
       replied_ = status.ok() && only_.take(in_);
       in_.Clear();
       OnDone(status);
     });
   }
   context.set_initial_metadata_corked(true);   // one frame with the message
-  stub.PrepareBidiStreamingCall(&context, method.path(), {}, this);
-  StartWriteLast(&outbox_.next(), ::grpc::WriteOptions());
+  stub.prepare(method.path(), context, *this);
+  StartWriteLast(&only, ::grpc::WriteOptions());
   StartRead(&in_);
   StartCall();
 }
 
 // ---- a stream of requests --------------------------------------------------------------------------------------------
 
-void ClientCall::start_stream(::grpc::GenericStub& stub) {
+void ClientCall::start_stream(Stub& stub) {
   self_ = shared_from_this();
-  stub.PrepareBidiStreamingCall(&context, method.path(), {}, this);
+  stub.prepare(method.path(), context, *this);
   AddHold();   // writes come from outside of reactions
   open_ = true;
   StartRead(&in_);
   StartCall();
 }
 
-void ClientCall::write(::grpc::ByteBuffer message) {
+void ClientCall::write(::grpc::ByteBuffer&& message) {
   const std::lock_guard lock(mutex_);
   if (!open_) return;
   outbox_.put(std::move(message));

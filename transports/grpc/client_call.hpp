@@ -6,7 +6,6 @@
 #include <string>
 
 #include <grpcpp/client_context.h>
-#include <grpcpp/generic/generic_stub.h>
 
 #include "ferry/spi/transport.hpp"
 #include "transports/common/mailbox.hpp"
@@ -14,6 +13,7 @@
 #include "transports/grpc/error.hpp"
 #include "transports/grpc/method.hpp"
 #include "transports/grpc/outbox.hpp"
+#include "transports/grpc/stub.hpp"
 
 namespace ferry::grpc {
 
@@ -70,11 +70,11 @@ class ClientCall final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::
   bool held = false;             // nobody takes its messages
   std::list<std::shared_ptr<Body>> held_back;   // those that came nevertheless, as many as it reads ahead
 
-  void start(::grpc::GenericStub& stub, ::grpc::ByteBuffer message);
+  void start(Stub& stub, ::grpc::ByteBuffer&& message);
   /// The same of a stream of requests, each for `write`.
-  void start_stream(::grpc::GenericStub& stub);
+  void start_stream(Stub& stub);
   /// On the loop. What is written after the end is dropped.
-  void write(::grpc::ByteBuffer message);
+  void write(::grpc::ByteBuffer&& message);
   void end_writes();
   bool writable() const;
   /// On the loop: one of its messages was.

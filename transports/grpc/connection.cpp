@@ -22,7 +22,7 @@ Connection::Connection(const ClientSettings& settings, std::shared_ptr<Inlet> in
 void Connection::connect() {
   drop();
   channel_ = make_channel(settings_);
-  stub_ = std::make_unique<::grpc::GenericStub>(channel_);
+  stub_ = std::make_unique<Stub>(channel_);
   phase_ = Phase::connecting;
   attempt_ = std::make_shared<bool>();
   give_up_at_ = std::chrono::system_clock::now() + settings_.connect_timeout;
@@ -77,7 +77,7 @@ void Connection::changed() {
 void Connection::ask_why() {
   const auto probe = std::make_shared<Probe>();
   probe->context.set_deadline(give_up_at_);   // gRPC may be at its next attempt already, and the probe waits for that
-  stub_->UnaryCall(&probe->context, "/", {}, &probe->request, &probe->response,
+  stub_->call("/", probe->context, probe->request, probe->response,
                    [this, probe, inlet = inlet_, attempt = std::weak_ptr<bool>(attempt_)](const ::grpc::Status& status) {
                      News news;
                      const bool late = status.error_code() == ::grpc::DEADLINE_EXCEEDED;
@@ -102,7 +102,7 @@ void Connection::lose() {
   events_.lost(Failure(errc::connection_lost, "the connection to " + settings_.url + " was closed"));
 }
 
-::grpc::GenericStub* Connection::stub() noexcept {
+Stub* Connection::stub() noexcept {
   const bool away = phase_ == Phase::leaving && seen_ == GRPC_CHANNEL_TRANSIENT_FAILURE && !settings_.wait_for_ready;
   return (phase_ == Phase::up || phase_ == Phase::leaving) && !away ? stub_.get() : nullptr;
 }

@@ -6,7 +6,6 @@
 #include <string>
 
 #include <grpcpp/channel.h>
-#include <grpcpp/generic/generic_stub.h>
 
 #include "transports/grpc/channel.hpp"
 #include "transports/grpc/client_call.hpp"
@@ -35,7 +34,7 @@ class Connection {
   /// The last call has ended: a connection that was left behind is now lost.
   void idle();
   /// Null while no call can be made.
-  ::grpc::GenericStub* stub() noexcept;
+  Stub* stub() noexcept;
   const std::shared_ptr<::grpc::Channel>& channel() const noexcept { return channel_; }
 
  private:
@@ -52,7 +51,7 @@ class Connection {
   const Events events_;
   const std::shared_ptr<StateWatch> watch_ = StateWatch::instance();
   std::shared_ptr<::grpc::Channel> channel_;
-  std::unique_ptr<::grpc::GenericStub> stub_;
+  std::unique_ptr<Stub> stub_;
   Phase phase_ = Phase::off;
   grpc_connectivity_state seen_ = GRPC_CHANNEL_IDLE;
   std::chrono::system_clock::time_point give_up_at_;

@@ -1,10 +1,11 @@
 #pragma once
 // Contract mode: the methods of .proto files, and the patterns that stand for them.
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "ferry/spi/transport.hpp"
@@ -54,7 +55,7 @@ class Contract final : public spi::PayloadFormats {
   const Protos protos_;
   const spi::Serializer& json_;
   std::vector<std::unique_ptr<Route>> routes_;
-  std::map<std::string, const Route*, std::less<>> by_route_;
+  std::unordered_map<std::string_view, const Route*> by_route_;   // by their own `route`
 };
 
 }  // namespace ferry::grpc

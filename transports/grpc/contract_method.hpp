@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "transports/grpc/contract.hpp"
@@ -58,7 +59,7 @@ class ContractMethods {
 
  private:
   const std::shared_ptr<const Contract> contract_;
-  std::map<const Route*, std::unique_ptr<ContractClientMethod>> made_;
+  std::unordered_map<const Route*, std::unique_ptr<ContractClientMethod>> made_;
 };
 
 /// What a service with these handlers answers.

@@ -19,9 +19,9 @@ bool Emitter::fits(std::string_view head, std::string_view payload) const noexce
   return head.size() + payload.size() + most_overhead <= longest_;
 }
 
-void Emitter::start(::grpc::GenericStub& stub) {
+void Emitter::start(Stub& stub) {
   self_ = shared_from_this();
-  stub.PrepareBidiStreamingCall(&context_, std::string(envelope::emit_path), {}, this);
+  stub.prepare(std::string(envelope::emit_path), context_, *this);
   AddHold();   // writes come from outside of reactions
   held_ = true;
   StartRead(&in_);   // ends when the service ends the stream
@@ -47,7 +47,7 @@ void Emitter::pump() {
   }
   writing_ = true;
   in_flight_ = std::move(waiting_.front().tokens);
-  out_ = make_buffer({}, waiting_.front().bytes);
+  make_buffer({}, waiting_.front().bytes).Swap(&out_);
   waiting_.pop_front();
   StartWrite(&out_);
 }

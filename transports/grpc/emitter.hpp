@@ -21,7 +21,7 @@ class Emitter final : public ::grpc::ClientBidiReactor<::grpc::ByteBuffer, ::grp
   /// `longest`: bytes of a message that gRPC would take.
   Emitter(std::shared_ptr<Inlet> inlet, std::size_t longest);
 
-  void start(::grpc::GenericStub& stub);
+  void start(Stub& stub);
   /// False: gRPC would end the whole stream for an event that long.
   bool fits(std::string_view head, std::string_view payload) const noexcept;
   /// How many it can take is core's affair: each is one of its calls in flight.

@@ -32,7 +32,7 @@ void UnaryCall::reply(spi::ReplyKind kind, std::string& payload) {
     const std::lock_guard lock(mutex_);
     if (ending_) return;
     const Answer given = answer(kind, payload);
-    if (given.has_message) response_ = make_buffer(given.head, payload);
+    if (given.has_message) make_buffer(given.head, payload).Swap(&response_);
     if (!given.last) return;
     status = last_status(given);
     ending_ = true;
