@@ -23,12 +23,12 @@ class Caller {
         consumer_(RD_KAFKA_CONSUMER, job.port, {{"group.id", "bench-client"}, {"fetch.wait.max.ms", "100"}}) {
     producer.make(topic_);
     rd_kafka_topic_partition_list_t* const mine = rd_kafka_topic_partition_list_new(static_cast<int>(std::size(bench::kafka_reply_topics)));
-    for (const char* topic : bench::kafka_reply_topics) {
-      producer.make(topic);
+    for (const char* replies : bench::kafka_reply_topics) {
+      producer.make(replies);
       std::int64_t low = 0;
       std::int64_t high = 0;
-      rd_kafka_query_watermark_offsets(consumer_.raw(), topic, 0, &low, &high, 10000);
-      rd_kafka_topic_partition_list_add(mine, topic, 0)->offset = high;
+      rd_kafka_query_watermark_offsets(consumer_.raw(), replies, 0, &low, &high, 10000);
+      rd_kafka_topic_partition_list_add(mine, replies, 0)->offset = high;
     }
     rd_kafka_assign(consumer_.raw(), mine);
     rd_kafka_topic_partition_list_destroy(mine);
