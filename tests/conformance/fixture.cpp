@@ -126,6 +126,11 @@ std::pair<std::string, std::string> World::wildcard() const {
   return {given.value("pattern", "wild.*.get"), given.value("route", "wild.42.get")};
 }
 
+nlohmann::json World::keyed(const std::string& key) const {
+  const std::string option = conformance_.value("keyed", "");
+  return option.empty() ? nlohmann::json() : nlohmann::json{{option, key}};
+}
+
 std::vector<Grant> World::grants() const {
   return check_config(config(true, nlohmann::json::object())).services.front().grants;
 }

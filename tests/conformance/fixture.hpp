@@ -33,6 +33,7 @@ using namespace std::chrono_literals;
 /// - `"sharedBroker": true`: all cases of a process have one broker, which takes long to start. One that a case has ended
 ///   is started again for the next.
 /// - `"requestsWait": true`: the broker keeps a request until there is a service.
+/// - `"keyed": "key"`: the option of a single message (`SendOptions::record`) by which messages of one key keep their order.
 /// - `"wildcard": {"pattern": "wild.*.get", "route": "wild.42.get"}`: how this transport writes one, and what it matches.
 ///
 /// It may name `${SUITE_PORT}`, where the service listens or the broker is, `${SUITE_CLIENT_PORT}` and
@@ -81,6 +82,8 @@ class World {
   Broker* broker() { return broker_.get(); }
   /// The pattern, then a route that it matches.
   std::pair<std::string, std::string> wildcard() const;
+  /// What an event is given so that it keeps its order with others of its key. Null: nothing is needed, or would help.
+  nlohmann::json keyed(const std::string& key) const;
   /// An event whose handler failed comes again.
   bool redelivers() const;
   /// Never ends, but by an exception: when its handler is cancelled, or at the end of the case. A broker does not tell a

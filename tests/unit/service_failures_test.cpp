@@ -44,7 +44,7 @@ struct Failing : World {
 /// Keeps dead letters, or does not.
 struct Graveyard {
   DeadLetterSink sink() {
-    return [this](DeadLetter letter, const std::function<void(const Failure*)>& done) {
+    return [this](detail::DeadLetter letter, const std::function<void(const Failure*)>& done) {
       const Failure away(errc::not_connected, "the graveyard is closed", Fate::not_sent);
       letters.change([&](auto& all) { all.push_back(std::move(letter.headers)); });
       done(open ? nullptr : &away);
