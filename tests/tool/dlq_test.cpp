@@ -92,20 +92,24 @@ class Shop {
   /// From now on nothing can go back to where it came from.
   void close_origin() {
     app->stop();
-    const std::string port = std::to_string(broker.port());
     if (transport_ == "redis") {
-      Process({"/usr/bin/redis-cli", "-p", port, "SET", "ferry:order.paid", "no stream"}).wait();
-    } else {
-      const std::string queue = "{resource,<<\"/\">>,queue,<<\"orders\">>}";
-      broker.tell("rabbit_amqqueue delete_immediately_by_resource [[" + queue + "]]");
-      const auto limit = std::chrono::steady_clock::now() + patience;
-      while (!has(broker.tell("rabbit_amqqueue lookup [" + queue + "]"), "not_found")) {
-        REQUIRE(std::chrono::steady_clock::now() < limit);
-      }
+      Process({"/usr/bin/redis-cli", "-p", std::to_string(broker.port()), "SET", "ferry:order.paid", "no stream"}).wait();
+      return;
+    }
+    const std::string queue = R"({resource,<<"/">>,queue,<<"orders">>})";
+    ask_rabbitmq("rabbit_amqqueue:delete_immediately_by_resource([" + queue + "])");
+    const auto limit = std::chrono::steady_clock::now() + patience;
+    while (!has(ask_rabbitmq("rabbit_amqqueue:lookup(" + queue + ")"), "not_found")) {
+      REQUIRE(std::chrono::steady_clock::now() < limit);
     }
   }
 
  private:
+  /// Erlang that erl_call's own arguments cannot say.
+  std::string ask_rabbitmq(const std::string& expression) const {
+    return broker.tell("file script [\"" + scratch_.file("ask.erl", expression + ".\n") + "\"]");
+  }
+
   const std::string transport_;
   const Scratch scratch_;
 

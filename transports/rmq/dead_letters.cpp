@@ -1,5 +1,6 @@
 #include "transports/rmq/dead_letters.hpp"
 
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -12,6 +13,10 @@
 
 namespace ferry::rmq {
 namespace {
+
+/// What RabbitMQ itself says of a message's way through queues whose messages expire, as those that wait for a retry do.
+constexpr std::array broker_headers = {std::string_view("x-death"), std::string_view("x-first-death-exchange"),
+                                       std::string_view("x-first-death-queue"), std::string_view("x-first-death-reason")};
 
 std::string_view table_of(const Content& content) { return content.properties.headers.value_or(std::string_view()); }
 
@@ -153,6 +158,7 @@ DeadLetter DeadLetters::letter_of(const Content& content) const {
   const Headers table = headers_of(stable_table(content));
   for (const auto& [name, value] : table) letter.headers.set(name, value);
   for (const std::string_view name : copy_headers) letter.headers.erase(name);
+  for (const std::string_view name : broker_headers) letter.headers.erase(name);
   extension::strip_own_headers(letter.headers);
   letter.origin = letter.service = table.get(origin_header).value_or(settings_.topology.queue);
   letter.cause = table.get(cause_header).value_or(std::string_view());
@@ -201,6 +207,7 @@ void DeadLetters::put_back(Replayed replayed) {
   std::string table = stable_table(*chosen_);
   const std::string origin = find_header(table, origin_header).value_or(settings_.topology.queue);
   for (const std::string_view name : copy_headers) table = without_header(table, name);
+  for (const std::string_view name : broker_headers) table = without_header(table, name);
   Properties properties = chosen_->properties;
   properties.headers = table;
   properties.user_id.reset();   // the broker takes no other than our own
