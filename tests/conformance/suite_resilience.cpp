@@ -15,24 +15,29 @@ const nlohmann::json patient{
     {"reconnect", {{"backoff", "5ms"}, {"maxBackoff", "20ms"}}},
     {"retry", {{"attempts", 100}, {"backoff", "10ms"}, {"maxBackoff", "100ms"}, {"attemptTimeout", "500ms"}, {"budget", {{"perSecond", 1000}}}}}};
 
-/// A handler that is silent as often as it is told to, and then answers with what it was sent.
+/// A handler that is silent as often as it is told to, and then answers with what it was sent. What it counts with lives as
+/// long as the service has the handler: a broker may bring a request late.
 class Stubborn {
+  struct State {
+    explicit State(int silences) : silences(silences) {}
+    std::atomic<int> silences;
+    Counter seen;
+  };
+  World& world_;
+  std::shared_ptr<State> state_;
+
  public:
-  Stubborn(World& world, int silences) : world_(world), silences_(silences) {}
+  Stubborn(World& world, int silences) : world_(world), state_(std::make_shared<State>(silences)) {}
 
   void add(Application& app, const char* pattern) {
-    app.on_message(pattern, [this](int value) -> task<int> {
-      seen.add();
-      if (silences_-- > 0) co_await world_.forever();
+    app.on_message(pattern, [&world = world_, state = state_](int value) -> task<int> {
+      state->seen.add();
+      if (state->silences-- > 0) co_await world.forever();
       co_return value;
     });
   }
-  void silent(int times) { silences_ = times; }
-  Counter seen;
-
- private:
-  World& world_;
-  std::atomic<int> silences_;
+  void silent(int times) { state_->silences = times; }
+  const Counter& seen = state_->seen;
 };
 
 /// Handlers that run end first, without a word on the console.
