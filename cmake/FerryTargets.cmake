@@ -28,9 +28,7 @@ set_property(GLOBAL PROPERTY FERRY_PLUGINS_ARE_STATIC ${FERRY_STATIC_PLUGINS})
 # Our own code is held to these; whoever includes our headers is not.
 function(ferry_own_code target)
   target_compile_options(${target} PRIVATE
-    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Werror=return-type
-    # __FILE__ says the same in every clone, also where sources are compiled several at once: ccache serves all of them.
-    "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Werror=return-type)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # ccache finds the precompiled header in preprocessed output by this.
     target_compile_options(${target} PRIVATE -fpch-preprocess)
