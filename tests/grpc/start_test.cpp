@@ -59,15 +59,15 @@ TEST_CASE("imports are found beside the contract, in includeDirs, and beside who
   const std::string head = "syntax = \"proto3\"; package hero; ";
   const std::string service = "service HeroService { rpc FindOne (HeroById) returns (Hero); } ";
   scratch.write("heroes/hero.proto", head + "import \"types/hero_type.proto\"; " + service);
-  scratch.write("heroes/types/hero_type.proto", head + "import public \"by_id.proto\"; import \"../../shared/name.proto\"; " +
+  scratch.write("heroes/types/hero_type.proto", head + "import public \"by_id.proto\"; import \"../../names/name.proto\"; " +
                                                     "message Hero { int32 id = 1; Name name = 2; }");
   scratch.write("heroes/types/by_id.proto", head + "message HeroById { int32 id = 1; }");
-  scratch.write("shared/name.proto", head + "message Name { string text = 1; }");
+  scratch.write("names/name.proto", head + "message Name { string text = 1; }");
   CHECK(start_error({{"protoPath", scratch.path() + "/heroes/hero.proto"}}).empty());
 
   scratch.write("alone/hero.proto", head + "import \"name.proto\"; message HeroById {} message Hero { Name name = 1; } " + service);
   CHECK_THAT(start_error({{"protoPath", scratch.path() + "/alone/hero.proto"}}), Contains("name.proto") && Contains(scratch.path() + "/alone"));
-  CHECK(start_error({{"protoPath", scratch.path() + "/alone/hero.proto"}, {"loader", {{"includeDirs", {scratch.path() + "/shared"}}}}}).empty());
+  CHECK(start_error({{"protoPath", scratch.path() + "/alone/hero.proto"}, {"loader", {{"includeDirs", {scratch.path() + "/names"}}}}}).empty());
 }
 
 TEST_CASE("several files and packages, one of them within another") {
