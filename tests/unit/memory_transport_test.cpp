@@ -13,12 +13,14 @@
 #include "catch.hpp"
 #include "serializers/json/json_serializer.hpp"
 #include "serializers/msgpack/msgpack_serializer.hpp"
+#include "test_loop.hpp"
 #include "transports/memory/client.hpp"
 #include "transports/memory/server.hpp"
 
 using namespace ferry;
 using namespace std::chrono_literals;
 using nlohmann::json;
+using test::TestLoop;
 using spi::ReplyKind;
 using Form = spi::RequestView::PatternForm;
 
@@ -26,20 +28,6 @@ namespace {
 
 const serializers::JsonSerializer json_serializer;
 const serializers::MsgpackSerializer msgpack_serializer;
-
-class TestLoop final : public spi::Loop {
- public:
-  explicit TestLoop(asio::io_context& io) : Loop(io.get_executor()), io_(io) {}
-  bool in_loop() const noexcept override { return io_.get_executor().running_in_this_thread(); }
-  /// Does all there is to do now, while no other thread runs the loop.
-  void run() {
-    io_.restart();
-    io_.poll();
-  }
-
- private:
-  asio::io_context& io_;
-};
 
 struct ClientLog final : spi::ClientSink {
   struct Reply {

@@ -19,6 +19,7 @@
 
 #include "catch.hpp"
 #include "serializers/json/json_serializer.hpp"
+#include "test_loop.hpp"
 #include "transports/tcp/client.hpp"
 #include "transports/tcp/framing.hpp"
 #include "transports/tcp/server.hpp"
@@ -30,15 +31,6 @@ using nlohmann::json;
 using spi::ReplyKind;
 
 inline const serializers::JsonSerializer json_serializer;
-
-class TestLoop final : public spi::Loop {
- public:
-  explicit TestLoop(asio::io_context& io) : Loop(io.get_executor()), io_(io) {}
-  bool in_loop() const noexcept override { return io_.get_executor().running_in_this_thread(); }
-
- private:
-  asio::io_context& io_;
-};
 
 /// The loop lives as long as what runs on it.
 struct TestIo : asio::io_context {

@@ -16,6 +16,7 @@
 
 #include "transports/kafka/handle.hpp"
 #include "transports/kafka/offset_ledger.hpp"
+#include "transports/kafka/outbox.hpp"
 #include "transports/kafka/output.hpp"
 #include "transports/kafka/producer.hpp"
 
@@ -26,6 +27,7 @@ struct Session {
   std::shared_ptr<Handle> consumer;
   std::shared_ptr<Handle> producer;
   Topics topics;   // of the producer
+  std::shared_ptr<Outbox> outbox;   // for answers
   std::atomic<std::size_t> unconfirmed_bytes{0};   // of answers that the driver has
 
   static std::size_t bytes_of_answer(std::size_t value) noexcept { return value + answer_frame; }

@@ -13,6 +13,9 @@ bool is_loss(rd_kafka_event_t* event) {
   return rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || rd_kafka_event_error_is_fatal(event);
 }
 
+/// As `produce` has made it.
+spi::EmitToken token_of(void* opaque) { return static_cast<spi::EmitToken>(reinterpret_cast<std::uintptr_t>(opaque)) - 1; }
+
 }  // namespace
 
 Client::Client(spi::ClientEnvironment environment, spi::ClientSink& sink)
@@ -34,6 +37,7 @@ void Client::connect() {
   Failure failure;
   producer_ = Handle::make(RD_KAFKA_PRODUCER, settings_.link.producer, RD_KAFKA_EVENT_DR, *environment_.loop, failure);
   if (!producer_) return post(failure);
+  outbox_ = std::make_shared<Outbox>(*environment_.loop, producer_, [this](RecordFields record, const Failure& refusal) { refused(record, refusal); });
   producer_->open([this] { serve(); });
   worker_ = std::make_unique<Worker>(*environment_.loop);
   worker_->run([this, attempt = std::weak_ptr(attempt_), producer = producer_, link = settings_.link](const Stopped& stopped) -> Worker::Outcome {
@@ -74,9 +78,7 @@ std::vector<std::shared_ptr<Handle>> Client::let_go() {
   attempt_.reset();
   worker_.reset();
   waiting_.clear();
-  leaving_.clear();
-  refused_.clear();
-  turn_posted_ = false;
+  if (outbox_) std::exchange(outbox_, nullptr)->shut();
   routes_.clear();
   std::vector<std::shared_ptr<Handle>> handles;
   if (replies_) handles.push_back(replies_->release());
@@ -139,9 +141,10 @@ void Client::take(rd_kafka_event_t* event) {
 }
 
 void Client::take_report(const rd_kafka_message_t* report) {
+  outbox_->reported();
   const bool good = report->err == RD_KAFKA_RESP_ERR_NO_ERROR;
   if (report->_private != nullptr) {
-    const auto token = static_cast<spi::EmitToken>(reinterpret_cast<std::uintptr_t>(report->_private)) - 1;
+    const spi::EmitToken token = token_of(report->_private);
     if (good) return sink_.on_emitted(token, nullptr);
     const Failure failure = delivery_failure(report, "an event was not confirmed");
     return sink_.on_emitted(token, &failure);
@@ -149,6 +152,15 @@ void Client::take_report(const rd_kafka_message_t* report) {
   if (good) return;
   const auto id = RecordHeaders(report).known().id;
   if (id) sink_.on_request_failed(std::string(*id), delivery_failure(report, "a request was not confirmed"));
+}
+
+/// By the driver.
+void Client::refused(RecordFields record, const Failure& failure) {
+  for (const rd_kafka_vu_t& field : record) {
+    if (field.vtype == RD_KAFKA_VTYPE_OPAQUE) return sink_.on_emitted(token_of(field.u.ptr), &failure);
+    if (field.vtype != RD_KAFKA_VTYPE_HEADER || field.u.header.name != correlation_header) continue;
+    return sink_.on_request_failed(std::string(static_cast<const char*>(field.u.header.val), static_cast<std::size_t>(field.u.header.size)), failure);
+  }
 }
 
 // --- the end --------------------------------------------------------------------------------------------------------
@@ -159,7 +171,7 @@ void Client::close(std::chrono::milliseconds limit, std::function<void()> done) 
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
     end_handles(let_go(), *environment_.loop, std::max(left, std::chrono::milliseconds(1)), done);
   };
-  if (ready_) send_leaving();
+  if (ready_) outbox_->flush();
   if (!ready_ || rd_kafka_outq_len(producer_->get()) == 0) return flushed();
   flush_timer_.emplace(environment_.loop->executor(), limit / 2);   // the rest is for the instances' end
   flush_timer_->async_wait([this, attempt = std::weak_ptr(attempt_)](std::error_code error) {

@@ -19,7 +19,7 @@
 #include "transports/kafka/cluster.hpp"
 #include "transports/kafka/handle.hpp"
 #include "transports/kafka/options.hpp"
-#include "transports/kafka/output.hpp"
+#include "transports/kafka/outbox.hpp"
 #include "transports/kafka/producer.hpp"
 #include "transports/kafka/replies.hpp"
 #include "transports/kafka/worker.hpp"
@@ -65,12 +65,6 @@ class Client final : public spi::ClientTransport {
     nlohmann::json record;
     std::chrono::steady_clock::time_point deadline;
   };
-  /// An event that leaves at the end of the loop's turn.
-  struct Leaving {
-    Route* route = nullptr;
-    spi::EmitToken token = 0;
-    Output output;
-  };
   /// What the worker found out on a route.
   struct Opened {
     Route* route;
@@ -87,6 +81,7 @@ class Client final : public spi::ClientTransport {
   void serve();
   void take(rd_kafka_event_t* event);
   void take_report(const rd_kafka_message_t* report);
+  void refused(RecordFields record, const Failure& failure);
   void hold(bool held);
   void flushed();
 
@@ -99,10 +94,6 @@ class Client final : public spi::ClientTransport {
   bool wait(Route& route, const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure);
   void send_waiting(Route& route, const Fault& fault);
   bool produce(Route& route, const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure);
-  bool produce_request(Route& route, const spi::OutgoingMessage& message, const RecordOptions& options, Failure& failure);
-  void produce_event(Route& route, const spi::OutgoingMessage& message, RecordOptions options, spi::EmitToken token);
-  void send_leaving();
-  void end_turn();
 
   spi::ClientEnvironment environment_;
   spi::ClientSink& sink_;
@@ -118,10 +109,8 @@ class Client final : public spi::ClientTransport {
   std::unordered_map<std::string, Route> routes_;
   std::deque<Waiting> waiting_;
   std::size_t preset_left_ = 0;            // of subscribeToResponseOf
-  std::vector<Leaving> leaving_;
-  std::vector<std::pair<spi::EmitToken, Failure>> refused_;   // by the driver, of those
-  bool turn_posted_ = false;
-  OutgoingRecord record_;                  // reused for every request
+  std::shared_ptr<Outbox> outbox_;
+  OutgoingRecord record_;                  // reused for every message
   std::string value_;
   std::string timeout_;
   std::function<void()> flushed_;

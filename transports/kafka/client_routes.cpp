@@ -12,7 +12,6 @@ namespace ferry::kafka {
 namespace {
 
 constexpr std::size_t most_waiting = 10000;   // messages whose routes are being opened
-constexpr std::size_t most_leaving = 256;     // events that are handed over at a time
 constexpr Value no_value{{}, true, ValueForm::plain};
 
 }  // namespace
@@ -152,74 +151,30 @@ bool Client::emit(const spi::OutgoingMessage& message, spi::EmitToken token, Fai
 bool Client::produce(Route& route, const spi::OutgoingMessage& message, spi::EmitToken token, Failure& failure) {
   RecordOptions options;
   if (message.record != nullptr && !RecordOptions::read(*message.record, options, failure)) return false;
-  if (!message.id.empty()) return produce_request(route, message, options, failure);
-  produce_event(route, message, std::move(options), token);
-  return true;
-}
-
-bool Client::produce_request(Route& route, const spi::OutgoingMessage& message, const RecordOptions& options, Failure& failure) {
-  send_leaving();   // what was emitted before goes before
+  const bool request = !message.id.empty();
   const Value value = message.has_payload ? write_value(*message.payload, value_) : no_value;
   record_.start(route.handle.get());
   record_.set_value(value);
   record_.set(options);
   HeaderList& headers = record_.headers();
-  headers.add(correlation_header, message.id);
-  headers.add(reply_topic_header, route.reply_topic);
-  headers.add(reply_partition_header, route.reply_partition);
+  if (request) {
+    headers.add(correlation_header, message.id);
+    headers.add(reply_topic_header, route.reply_topic);
+    headers.add(reply_partition_header, route.reply_partition);
+  } else {
+    record_.set_opaque(reinterpret_cast<void*>(static_cast<std::uintptr_t>(token) + 1));   // `token_of`
+  }
   if (environment_.extensions) {
     headers.add(value.form);
-    const auto left = extension::TimeoutNotice::left(message.deadline, detail::coarse_now());
+    const auto left = request ? extension::TimeoutNotice::left(message.deadline, detail::coarse_now()) : extension::TimeoutNotice::none;
     if (left != extension::TimeoutNotice::none) {
       timeout_ = extension::TimeoutNotice::text(left);
       headers.add(extension::timeout_header, timeout_);
     }
   }
   headers.add(*message.headers);
-  return record_.send(producer_->get(), route.topic, failure);
-}
-
-/// Each record that the driver gets while it is idle wakes its thread, which sends it alone. So those of one turn are handed
-/// over together.
-void Client::produce_event(Route& route, const spi::OutgoingMessage& message, RecordOptions options, spi::EmitToken token) {
-  const Value value = message.has_payload ? write_value(*message.payload, value_) : no_value;
-  Leaving& leaving = leaving_.emplace_back();
-  leaving.route = &route;
-  leaving.token = token;
-  Output& output = leaving.output;
-  output.options = std::move(options);
-  if (environment_.extensions && value.form != ValueForm::plain) output.headers.emplace_back(value_header, name_of(value.form));
-  for (const auto& [name, text] : *message.headers) output.headers.emplace_back(name, text);
-  output.absent = value.absent;
-  const bool whole = message.has_payload && value.bytes.data() == message.payload->data() && value.bytes.size() == message.payload->size();
-  if (whole) output.value = std::move(*message.payload);
-  else output.value = value.bytes;
-  if (leaving_.size() >= most_leaving) send_leaving();
-  if (std::exchange(turn_posted_, true)) return;
-  environment_.loop->post([this, attempt = std::weak_ptr(attempt_)] {
-    if (!attempt.expired()) end_turn();
-  });
-}
-
-void Client::send_leaving() {
-  for (const Leaving& each : leaving_) {
-    Failure failure;
-    void* const opaque = reinterpret_cast<void*>(static_cast<std::uintptr_t>(each.token) + 1);
-    if (each.output.send(producer_->get(), each.route->handle.get(), opaque, failure) == Trouble::none) continue;
-    refused_.emplace_back(each.token, std::move(failure));
-  }
-  leaving_.clear();
-}
-
-/// What the driver did not take is told from here only: not from inside of core's calls.
-void Client::end_turn() {
-  turn_posted_ = false;
-  send_leaving();
-  const auto attempt = std::weak_ptr(attempt_);
-  for (const auto& [token, failure] : std::exchange(refused_, {})) {
-    sink_.on_emitted(token, &failure);
-    if (attempt.expired()) return;
-  }
+  outbox_->add(record_);
+  return true;
 }
 
 void Client::cancel(std::string_view id) {

@@ -188,12 +188,9 @@ bool KafkaDelivery::answer(spi::ReplyKind kind, std::string_view payload, Failur
   record.set_value(value);
   record.set_opaque(reinterpret_cast<void*>(opaque_of(record_->number, false)));
   record_->answers.fetch_add(1, std::memory_order_relaxed);   // before its report can come
-  const std::size_t bytes = Session::bytes_of_answer(value.bytes.size());
-  session.unconfirmed_bytes += bytes;
-  if (record.send(session.producer->get(), topic, failure)) return true;
-  session.unconfirmed_bytes -= bytes;
-  record_->answers.fetch_sub(1, std::memory_order_relaxed);
-  return false;
+  session.unconfirmed_bytes += Session::bytes_of_answer(value.bytes.size());
+  session.outbox->add(record);
+  return true;
 }
 
 /// In a transaction answers wait for their record, however many they are.

@@ -25,7 +25,7 @@ Trouble Output::send(rd_kafka_t* producer, rd_kafka_topic_t* to, void* opaque, F
   record.set(options);
   for (const auto& [name, text] : headers) record.headers().add(name, text);
   record.set_opaque(opaque);
-  if (record.send(producer, rd_kafka_topic_name(to), failure)) return Trouble::none;
+  if (produce(producer, record.fields(), failure)) return Trouble::none;
   const Trouble trouble = trouble_of(failure.code);
   const bool alone = rd_kafka_outq_len(producer) == 0;   // what has no room then never has
   return trouble == Trouble::passing && failure.code == errc::overloaded && alone ? Trouble::hopeless : trouble;

@@ -89,11 +89,11 @@ void OutgoingRecord::set(const RecordOptions& options) {
 
 void OutgoingRecord::set_opaque(void* opaque) { add(RD_KAFKA_VTYPE_OPAQUE).u.ptr = opaque; }
 
-bool OutgoingRecord::send(rd_kafka_t* producer, std::string_view topic, Failure& failure) {
-  rd_kafka_error_t* const error = rd_kafka_produceva(producer, list_.fields().data(), list_.fields().size());
+bool produce(rd_kafka_t* producer, RecordFields fields, Failure& failure) {
+  rd_kafka_error_t* const error = rd_kafka_produceva(producer, fields.data(), fields.size());
   if (error == nullptr) return true;
   const auto code = rd_kafka_error_code(error);
-  std::string what = "a record for " + std::string(topic) + " was not taken";
+  std::string what = std::string("a record for ") + rd_kafka_topic_name(fields.front().u.rkt) + " was not taken";
   if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) what += "; send less at a time, or raise producer.maxBufferedMessages and maxBufferedBytes";
   if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) what += "; send less, or raise producer.maxMessageBytes and the brokers' limits";
   failure = driver_failure(code, what, Fate::not_sent);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -39,8 +40,14 @@ class Topics {
   std::unordered_map<std::string, TopicPtr> topics_;
 };
 
-/// A record to be sent. The views must stay until `send` returns, which copies.
-/// Threads: one; the driver takes records from any.
+/// A record to be sent, as the driver takes it.
+using RecordFields = std::span<const rd_kafka_vu_t>;
+/// Hands it to the driver, which copies it. False, with `failure` set, if the driver does not take it. `fields` begin with the topic.
+/// Threads: any.
+bool produce(rd_kafka_t* producer, RecordFields fields, Failure& failure);
+
+/// Makes the fields of one record after the other. What they view must stay until they were used.
+/// Threads: one.
 class OutgoingRecord {
  public:
   void start(rd_kafka_topic_t* topic);
@@ -51,8 +58,7 @@ class OutgoingRecord {
   void set_key(std::string_view key);
   void set_partition(std::int32_t partition);
   void set_opaque(void* opaque);
-  /// False, with `failure` set, if the driver does not take it.
-  bool send(rd_kafka_t* producer, std::string_view topic, Failure& failure);
+  RecordFields fields() const noexcept { return list_.fields(); }
 
  private:
   rd_kafka_vu_t& add(rd_kafka_vtype_t type);

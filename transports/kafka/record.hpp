@@ -84,6 +84,7 @@ class HeaderList {
   void add(const Headers& headers);
   /// The records' fields and these headers, as the driver takes them.
   std::vector<rd_kafka_vu_t>& fields() noexcept { return fields_; }
+  const std::vector<rd_kafka_vu_t>& fields() const noexcept { return fields_; }
 
  private:
   std::vector<rd_kafka_vu_t> fields_;

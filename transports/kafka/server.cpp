@@ -106,6 +106,9 @@ bool Server::start(Failure& failure) {
   session->consumer = Handle::make(RD_KAFKA_CONSUMER, settings_.consumer,
                                    RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT, loop, failure);
   if (!session->consumer) return false;
+  session->outbox = std::make_shared<Outbox>(loop, session->producer, [this](RecordFields record, const Failure& refusal) {
+    answer_refused(record, refusal);
+  });
   session_ = session;
   worker_ = std::make_unique<Worker>(loop);
   session->producer->open([this] { serve_producer(); });
@@ -183,6 +186,7 @@ void Server::let_go() {
   if (!session_) return;
   session_->consumer->shut();
   session_->producer->shut();
+  session_->outbox->shut();
   session_.reset();
 }
 
@@ -313,6 +317,7 @@ void Server::close(std::chrono::milliseconds limit, std::function<void()> done) 
   desk_->close();
   retries_.clear();
   if (!session_) return left();
+  session_->outbox->flush();
   store_offsets();
   const bool committed = !transaction_ || transaction_->idle();
   if (!up_ || (committed && rd_kafka_outq_len(session_->producer->get()) == 0)) return flushed();

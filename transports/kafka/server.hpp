@@ -124,6 +124,8 @@ class Server final : public spi::ServerTransport, private Desk::Owner {
   void put_out(Work work);
   void send_outputs(Work work);
   void take_report(const rd_kafka_message_t* report);
+  void answer_refused(RecordFields record, const Failure& failure);
+  void answered(std::uintptr_t number, std::size_t bytes);
   void check(std::uintptr_t number);
   void finished(const RecordPtr& record);
   void move_on(const RecordPtr& record);

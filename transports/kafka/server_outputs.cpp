@@ -111,16 +111,39 @@ void Server::take_report(const rd_kafka_message_t* report) {
   const auto opaque = reinterpret_cast<std::uintptr_t>(report->_private);
   const std::uintptr_t number = opaque >> 1;
   const bool good = report->err == RD_KAFKA_RESP_ERR_NO_ERROR;
-  if (number != 0 && (opaque & 1) == 0) session_->unconfirmed_bytes -= Session::bytes_of_answer(report->len);
   if (!good) desk_->report(delivery_failure(report, "a record was not confirmed"));
   if (transaction_) {
     if (!good) transaction_->not_stored(number, report->err);
-  } else if (number != 0) {
+  } else if ((opaque & 1) == 0) {
+    session_->outbox->reported();
+    answered(number, report->len);
+  } else {
     Unconfirmed& unconfirmed = unconfirmed_[number];
     ++unconfirmed.reported;
-    if ((opaque & 1) != 0) unconfirmed.trouble = std::max(unconfirmed.trouble, trouble_of(make_code(report->err)));
+    unconfirmed.trouble = std::max(unconfirmed.trouble, trouble_of(make_code(report->err)));
     check(number);
   }
+}
+
+/// An answer to the record `number` is stored, or never will be.
+void Server::answered(std::uintptr_t number, std::size_t bytes) {
+  session_->unconfirmed_bytes -= Session::bytes_of_answer(bytes);
+  ++unconfirmed_[number].reported;
+  check(number);
+}
+
+/// By the driver.
+void Server::answer_refused(RecordFields record, const Failure& failure) {
+  Failure told = failure;
+  told.detail = "a reply was dropped: " + told.detail;
+  desk_->report(std::move(told));
+  std::uintptr_t opaque = 0;
+  std::size_t bytes = 0;
+  for (const rd_kafka_vu_t& field : record) {
+    if (field.vtype == RD_KAFKA_VTYPE_OPAQUE) opaque = reinterpret_cast<std::uintptr_t>(field.u.ptr);
+    if (field.vtype == RD_KAFKA_VTYPE_VALUE) bytes = field.u.mem.size;
+  }
+  answered(opaque >> 1, bytes);
 }
 
 void Server::check(std::uintptr_t number) {
