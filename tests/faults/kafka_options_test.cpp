@@ -41,15 +41,6 @@ struct Crowd {
   }
 };
 
-std::string failure_of(const std::function<void()>& call) {
-  try {
-    call();
-    return "no error";
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
-
 }  // namespace
 
 TEST_CASE("kafka: partitionsConsumedConcurrently and maxPendingPerPartition bound what is handled at once") {

@@ -2,6 +2,7 @@
 // One Kafka for all cases of a program, as it takes long to start; each case has topics and a group of its own.
 
 #include <cstdlib>
+#include <functional>
 #include <string>
 
 #include "../support/broker.hpp"
@@ -38,6 +39,16 @@ inline Config caller() {
 inline int ledger_events(int usual) {
   const char* const given = std::getenv("FERRY_LEDGER_EVENTS");
   return given == nullptr ? usual : std::stoi(given);
+}
+
+/// What went wrong, in words.
+inline std::string failure_of(const std::function<void()>& call) {
+  try {
+    call();
+    return "no error";
+  } catch (const Error& error) {
+    return error.what();
+  }
 }
 
 /// No log, and back to errors at the end.

@@ -2,6 +2,7 @@
 # Makes throw-away TLS files for the interoperability tests: certs.sh DIR
 #   ca.pem      signs everything below           other-ca.pem  signed none of it
 #   server.pem  server.key  for localhost and 127.0.0.1
+#   broker.pem  broker.key  the same, for one that is a client too
 #   client.pem  client.key  for a client that must identify itself
 #   stranger.pem stranger.key  a client certificate signed by other-ca
 set -eu
@@ -29,6 +30,8 @@ umask 077
   authority other-ca "ferry unrelated CA"
   certificate server localhost ca "subjectAltName=DNS:localhost,IP:127.0.0.1
 extendedKeyUsage=serverAuth"
+  certificate broker localhost ca "subjectAltName=DNS:localhost,IP:127.0.0.1
+extendedKeyUsage=serverAuth,clientAuth"
   certificate client "ferry test client" ca "extendedKeyUsage=clientAuth"
   certificate stranger "ferry stranger" other-ca "extendedKeyUsage=clientAuth"
   rm -f ./*.srl

@@ -126,9 +126,9 @@ void Client::take(rd_kafka_event_t* event) {
   }
   if (rd_kafka_event_type(event) != RD_KAFKA_EVENT_ERROR) return;
   const auto code = rd_kafka_event_error(event);
-  if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {   // one broker's; the driver tries again
+  if (is_of_connection(code)) {   // to one broker; the driver tries again
     last_words_ = rd_kafka_event_error_string(event);
-    return;
+    if (!ready_ || is_loss_of_connection(code)) return;
   }
   Failure failure = driver_failure(code, "kafka://" + settings_.link.brokers, Fate::unknown, rd_kafka_event_error_string(event));
   if (!is_loss(event)) return sink_.on_error(failure);

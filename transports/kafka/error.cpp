@@ -53,6 +53,15 @@ const std::error_category& driver_category() noexcept {
 
 std::error_code make_code(rd_kafka_resp_err_t error) noexcept { return {static_cast<int>(error), driver_category()}; }
 
+bool is_loss_of_connection(rd_kafka_resp_err_t error) noexcept {
+  return error == RD_KAFKA_RESP_ERR__TRANSPORT || error == RD_KAFKA_RESP_ERR__RESOLVE;
+}
+
+bool is_of_connection(rd_kafka_resp_err_t error) noexcept {
+  return is_loss_of_connection(error) || error == RD_KAFKA_RESP_ERR__SSL || error == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
+         error == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED;
+}
+
 Trouble trouble_of(std::error_code error) noexcept {
   if (!error) return Trouble::none;
   if (error.category() != driver_category()) return Trouble::lasting;

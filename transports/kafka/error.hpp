@@ -15,6 +15,11 @@ namespace ferry::kafka {
 const std::error_category& driver_category() noexcept;
 std::error_code make_code(rd_kafka_resp_err_t error) noexcept;
 
+/// There is no connection to a broker, or none any more.
+bool is_loss_of_connection(rd_kafka_resp_err_t error) noexcept;
+/// The same, or it came to nothing for what was said on it.
+bool is_of_connection(rd_kafka_resp_err_t error) noexcept;
+
 /// What it takes to store a record that was not stored. The worse, the later.
 enum class Trouble : std::uint8_t {
   none,       ///< it was

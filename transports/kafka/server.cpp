@@ -246,9 +246,10 @@ void Server::take(rd_kafka_event_t* event) {
 
 void Server::take_error(rd_kafka_event_t* event) {
   const auto code = rd_kafka_event_error(event);
-  if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE) {   // one broker's; the driver tries again
+  const bool joining = listened_ && !joined_;
+  if (is_of_connection(code)) {   // to one broker; the driver tries again
     last_words_ = rd_kafka_event_error_string(event);
-    return;
+    if (is_loss_of_connection(code) || (joining && !is_refusal(code))) return;
   }
   Failure failure = driver_failure(code, "kafka://" + settings_.link.brokers, Fate::unknown, rd_kafka_event_error_string(event));
   if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
@@ -263,7 +264,7 @@ void Server::take_error(rd_kafka_event_t* event) {
   if (rd_kafka_event_error_is_fatal(event) && !closing_) {
     return lost(failure);
   }
-  if (listened_ && !joined_ && is_refusal(code)) return failed(failure);
+  if (joining && is_refusal(code)) return failed(failure);
   sink_.on_error(failure);
 }
 
