@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 namespace ferry::kafka {
 
@@ -101,7 +102,14 @@ void Outbox::turn(bool due) {
   }
   send();
   const auto self = shared_from_this();   // what is told may end this
-  for (auto& [record, failure] : std::exchange(refusals_, {})) refused_(record.record(0), failure);
+  for (auto& [record, failure] : std::exchange(refusals_, {})) {
+    if (!is_shut()) refused_(record.record(0), failure);
+  }
+}
+
+bool Outbox::is_shut() {
+  const std::lock_guard lock(mutex_);
+  return loop_ == nullptr;
 }
 
 void Outbox::send() {

@@ -70,6 +70,7 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   void post();
   void turn(bool due);
   void send();
+  bool is_shut();
   bool full() const noexcept { return batch_.count() >= most_records || batch_.bytes() >= most_bytes; }
 
   const std::shared_ptr<Handle> producer_;
