@@ -46,7 +46,7 @@ class RecordBatch {
 /// Threads:  `add` any, the rest on the loop.
 class Outbox : public std::enable_shared_from_this<Outbox> {
  public:
-  static constexpr std::size_t most_records = 64;
+  static constexpr std::size_t most_records = 256;
   static constexpr std::size_t most_bytes = 262144;
   static constexpr std::chrono::milliseconds longest{2};   // a broker out of reach holds up what goes to others no longer
 
