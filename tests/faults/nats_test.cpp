@@ -2,7 +2,11 @@
 // is not lost.
 
 #include <atomic>
+#include <barrier>
 #include <chrono>
+#include <future>
+#include <string>
+#include <vector>
 
 #include <asio/steady_timer.hpp>
 
@@ -122,4 +126,23 @@ TEST_CASE("nats: what no handler can do goes to the dead letters, and nowhere el
   CHECK(dead.get().get("Dead-Letter-Subject") == "ferry.hopeless");
   CHECK(dead.get().get("tenant") == "acme");
   set_log_level(LogLevel::error);
+}
+
+TEST_CASE("nats: who creates a stream at the same time as others does not fail for it") {
+  Broker broker("nats");
+  for (int round = 0; round < 60; ++round) {
+    const std::string name = "s" + std::to_string(round);
+    const json options{{"mode", "jetstream"}, {"stream", name}, {"subjectPrefix", name + "."}};
+    std::barrier together(4);
+    std::vector<std::future<void>> all;
+    for (int i = 0; i < 4; ++i) {
+      all.push_back(std::async(std::launch::async, [&] {
+        Application application(service_config(broker, options, {{"delivery", "at-least-once"}}));
+        application.on_event("x", [](int) {});
+        together.arrive_and_wait();
+        application.start();
+      }));
+    }
+    for (auto& each : all) CHECK_NOTHROW(each.get());
+  }
 }

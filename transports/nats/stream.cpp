@@ -15,6 +15,7 @@ using nlohmann::json;
 
 constexpr int not_found = 404;
 constexpr int stream_name_in_use = 10058;
+constexpr int subjects_overlap = 10065;
 
 std::int64_t nanoseconds(std::chrono::milliseconds time) { return std::chrono::nanoseconds(time).count(); }
 
@@ -96,6 +97,10 @@ void StreamSetup::cancel() {
 
 void StreamSetup::run(std::function<void(const Failure*)> done) {
   done_ = std::move(done);
+  ask_for_stream();
+}
+
+void StreamSetup::ask_for_stream() {
   ask("$JS.API.STREAM.INFO." + settings_.stream, nullptr, &StreamSetup::stream_known);
 }
 
@@ -142,6 +147,7 @@ void StreamSetup::stream_known(const json& answer) {
   const std::string what = "stream " + settings_.stream;
   if (error.is_object()) {
     if (number_of(error, "code") != not_found) return finish(refused(answer, what));
+    if (overlap_) return finish(std::move(overlap_));
     if (!settings_.create) return finish(Failure(errc::bad_config, what + " does not exist; create it, or leave out noAssert"));
     return ask("$JS.API.STREAM.CREATE." + settings_.stream, stream_config(settings_), &StreamSetup::stream_made);
   }
@@ -162,10 +168,13 @@ void StreamSetup::stream_known(const json& answer) {
 
 void StreamSetup::stream_made(const json& answer) {
   const json error = error_of(answer);
-  if (error.is_object() && number_of(error, "err_code") != stream_name_in_use) {   // somebody else was faster
-    return finish(refused(answer, "cannot create the stream " + settings_.stream));
-  }
-  next_consumer();
+  const int code = error.is_object() ? number_of(error, "err_code") : 0;
+  if (!error.is_object() || code == stream_name_in_use) return next_consumer();   // or somebody else was faster
+  Failure failure = refused(answer, "cannot create the stream " + settings_.stream);
+  if (code != subjects_overlap) return finish(std::move(failure));
+  // Perhaps with that very stream, which somebody else creates at the same time.
+  overlap_ = std::move(failure);
+  ask_for_stream();
 }
 
 void StreamSetup::next_consumer() {

@@ -53,6 +53,7 @@ class StreamSetup : public std::enable_shared_from_this<StreamSetup> {
   using Answer = nlohmann::json;
   void ask(const std::string& subject, const Answer& body, void (StreamSetup::*next)(const Answer&));
   void take(const natsMsg* message);
+  void ask_for_stream();
   void stream_known(const Answer& answer);
   void stream_made(const Answer& answer);
   void next_consumer();
@@ -68,6 +69,7 @@ class StreamSetup : public std::enable_shared_from_this<StreamSetup> {
   asio::steady_timer timer_;
   std::vector<std::string> routes_;   // of the consumers to be made
   std::size_t made_ = 0;
+  std::optional<Failure> overlap_;    // why the stream was not made, unless it is there by now
   std::function<void(const Failure*)> done_;
   void (StreamSetup::*next_)(const Answer&) = nullptr;
   Inbox::Slot* slot_ = nullptr;       // of the question that is open
