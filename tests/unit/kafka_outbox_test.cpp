@@ -24,12 +24,12 @@ using test::TestLoop;
 namespace {
 
 struct OutboxWorld {
-  explicit OutboxWorld(const Properties& properties = {}) {
+  explicit OutboxWorld(const Properties& properties = {}, Outbox::WhenFull when_full = Outbox::WhenFull::refuse) {
     Failure failure;
     producer = Handle::make(RD_KAFKA_PRODUCER, properties, RD_KAFKA_EVENT_DR, loop, failure);
     REQUIRE(producer);
     topic.reset(rd_kafka_topic_new(producer->get(), "orders", nullptr));
-    box = std::make_shared<Outbox>(loop, producer, [this](RecordFields record, const Failure& why) {
+    box = std::make_shared<Outbox>(loop, producer, when_full, [this](RecordFields record, const Failure& why) {
       refused.emplace_back(static_cast<const char*>(record[2].u.mem.ptr), record[2].u.mem.size);
       told = why;
     });
@@ -152,6 +152,22 @@ TEST_CASE("kafka outbox: what the driver refuses is told once, on the loop, and 
   world.add("e");
   world.loop.run();
   CHECK(world.refused == std::vector<std::string>{"c", "d", "e"});
+}
+
+TEST_CASE("kafka outbox: or what the driver has no room for waits, in its order, until it has") {
+  OutboxWorld world(Properties{{"queue.buffering.max.messages", "2"}}, Outbox::WhenFull::wait);
+  for (const char* value : {"a", "b", "c", "d"}) world.add(value);
+  world.loop.run();
+  CHECK(world.taken() == 2);
+  CHECK_FALSE(world.box->empty());
+  rd_kafka_purge(world.producer->get(), RD_KAFKA_PURGE_F_QUEUE);
+  while (world.taken() != 0) EventPtr(rd_kafka_queue_poll(world.producer->events(), 100));
+  world.box->reported();
+  world.box->reported();
+  world.loop.run();
+  CHECK(world.taken() == 2);
+  CHECK(world.box->empty());
+  CHECK(world.refused.empty());
 }
 
 TEST_CASE("kafka outbox: after shut nothing is told, and what is added leaves at once") {

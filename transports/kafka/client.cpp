@@ -37,7 +37,8 @@ void Client::connect() {
   Failure failure;
   producer_ = Handle::make(RD_KAFKA_PRODUCER, settings_.link.producer, RD_KAFKA_EVENT_DR, *environment_.loop, failure);
   if (!producer_) return post(failure);
-  outbox_ = std::make_shared<Outbox>(*environment_.loop, producer_, [this](RecordFields record, const Failure& refusal) { refused(record, refusal); });
+  outbox_ = std::make_shared<Outbox>(*environment_.loop, producer_, Outbox::WhenFull::refuse,
+                                     [this](RecordFields record, const Failure& refusal) { refused(record, refusal); });
   producer_->open([this] { serve(); });
   worker_ = std::make_unique<Worker>(*environment_.loop);
   worker_->run([this, attempt = std::weak_ptr(attempt_), producer = producer_, link = settings_.link](const Stopped& stopped) -> Worker::Outcome {

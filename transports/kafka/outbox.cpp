@@ -54,8 +54,8 @@ void RecordBatch::clear() {
 
 // --- Outbox ---------------------------------------------------------------------------------------------------------
 
-Outbox::Outbox(const spi::Loop& loop, std::shared_ptr<Handle> producer, Refused refused)
-    : producer_(std::move(producer)), refused_(std::move(refused)), loop_(&loop) {}
+Outbox::Outbox(const spi::Loop& loop, std::shared_ptr<Handle> producer, WhenFull when_full, Refused refused)
+    : producer_(std::move(producer)), when_full_(when_full), refused_(std::move(refused)), loop_(&loop) {}
 
 /// With the lock.
 void Outbox::post() {
@@ -87,18 +87,7 @@ void Outbox::turn(bool due) {
     const std::lock_guard lock(mutex_);
     if (loop_ == nullptr) return;
     state_ = State::idle;
-    if (batch_.count() != 0 && unconfirmed_ != 0 && !due && !full()) {
-      state_ = State::holding;
-      if (timer_) return;
-      timer_.emplace(loop_->executor(), longest);
-      timer_->async_wait([self = weak_from_this()](std::error_code error) {
-        const auto box = error ? nullptr : self.lock();
-        if (!box) return;
-        box->timer_.reset();
-        box->turn(true);
-      });
-      return;
-    }
+    if (batch_.count() != 0 && unconfirmed_ != 0 && !due && !full()) return hold();
   }
   send();
   const auto self = shared_from_this();   // what is told may end this
@@ -112,11 +101,30 @@ bool Outbox::is_shut() {
   return loop_ == nullptr;
 }
 
+bool Outbox::empty() {
+  const std::lock_guard lock(mutex_);
+  return batch_.count() == 0;
+}
+
+/// With the lock, on the loop.
+void Outbox::hold() {
+  state_ = State::holding;
+  if (timer_) return;
+  timer_.emplace(loop_->executor(), longest);
+  timer_->async_wait([self = weak_from_this()](std::error_code error) {
+    const auto box = error ? nullptr : self.lock();
+    if (!box) return;
+    box->timer_.reset();
+    box->turn(true);
+  });
+}
+
 void Outbox::send() {
   timer_.reset();
   {
     const std::lock_guard lock(mutex_);
     std::swap(batch_, leaving_);
+    no_room_ = false;
   }
   for (std::size_t i = 0; i < leaving_.count(); ++i) {
     const RecordFields record = leaving_.record(i);
@@ -124,6 +132,10 @@ void Outbox::send() {
     if (produce(producer_->get(), record, failure)) {
       ++unconfirmed_;
       continue;
+    }
+    if (when_full_ == WhenFull::wait && failure.code == errc::overloaded) {
+      keep(i);
+      break;
     }
     refusals_.emplace_back(RecordBatch(), std::move(failure)).first.add(record);
   }
@@ -133,13 +145,22 @@ void Outbox::send() {
   if (loop_ != nullptr && state_ != State::posted) post();   // to tell them
 }
 
+/// Of those that are leaving, for which there is no room now.
+void Outbox::keep(std::size_t from) {
+  RecordBatch rest;
+  for (std::size_t i = from; i < leaving_.count(); ++i) rest.add(leaving_.record(i));
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < batch_.count(); ++i) rest.add(batch_.record(i));   // that came since
+  std::swap(batch_, rest);
+  no_room_ = true;
+  if (loop_ != nullptr) hold();
+}
+
 void Outbox::reported() {
   if (--unconfirmed_ != 0) return;
   const std::lock_guard lock(mutex_);
   if (loop_ != nullptr && state_ == State::holding) post();
 }
-
-void Outbox::flush() { send(); }
 
 void Outbox::shut() {
   timer_.reset();

@@ -52,14 +52,18 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
 
   /// A record that the driver did not take, and why. Told on the loop, not from inside of `add`.
   using Refused = std::function<void(RecordFields record, const Failure& failure)>;
+  /// What becomes of those that the driver has no room for: others may have room again, so that a stream would have a hole.
+  enum class WhenFull : std::uint8_t { refuse, wait };
 
-  Outbox(const spi::Loop& loop, std::shared_ptr<Handle> producer, Refused refused);
+  Outbox(const spi::Loop& loop, std::shared_ptr<Handle> producer, WhenFull when_full, Refused refused);
 
   void add(const OutgoingRecord& record);
   /// A delivery report came of a record that was added, whatever it says.
   void reported();
-  /// Nothing waits any longer.
-  void flush();
+  /// Nothing waits any longer, but for room.
+  void flush() { send(); }
+  /// The driver has all.
+  bool empty();
   /// Calls nothing any more, and forgets what waits. What is added after leaves at once, and nobody is told if the driver does
   /// not take it.
   void shut();
@@ -69,16 +73,20 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
 
   void post();
   void turn(bool due);
+  void hold();
   void send();
+  void keep(std::size_t from);
   bool is_shut();
-  bool full() const noexcept { return batch_.count() >= most_records || batch_.bytes() >= most_bytes; }
+  bool full() const noexcept { return !no_room_ && (batch_.count() >= most_records || batch_.bytes() >= most_bytes); }
 
   const std::shared_ptr<Handle> producer_;
+  const WhenFull when_full_;
   const Refused refused_;
-  std::mutex mutex_;       // guards the next three
+  std::mutex mutex_;       // guards the next four
   const spi::Loop* loop_;  // null: shut
   State state_ = State::idle;
   RecordBatch batch_;
+  bool no_room_ = false;   // for the first of it
   RecordBatch leaving_;
   std::size_t unconfirmed_ = 0;
   std::vector<std::pair<RecordBatch, Failure>> refusals_;   // that were not told yet

@@ -106,7 +106,7 @@ bool Server::start(Failure& failure) {
   session->consumer = Handle::make(RD_KAFKA_CONSUMER, settings_.consumer,
                                    RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT, loop, failure);
   if (!session->consumer) return false;
-  session->outbox = std::make_shared<Outbox>(loop, session->producer, [this](RecordFields record, const Failure& refusal) {
+  session->outbox = std::make_shared<Outbox>(loop, session->producer, Outbox::WhenFull::wait, [this](RecordFields record, const Failure& refusal) {
     answer_refused(record, refusal);
   });
   session_ = session;
@@ -282,7 +282,7 @@ void Server::serve_producer() {
   if (transaction_) transaction_->room();
   if (session_ && session_->unconfirmed_bytes <= settings_.high_water) wake_writers();
   const bool committed = !transaction_ || transaction_->idle();
-  if (flushing_ && session_ && committed && rd_kafka_outq_len(session_->producer->get()) == 0) flushed();
+  if (flushing_ && session_ && committed && session_->outbox->empty() && rd_kafka_outq_len(session_->producer->get()) == 0) flushed();
 }
 
 void Server::tick() {
@@ -321,7 +321,7 @@ void Server::close(std::chrono::milliseconds limit, std::function<void()> done) 
   session_->outbox->flush();
   store_offsets();
   const bool committed = !transaction_ || transaction_->idle();
-  if (!up_ || (committed && rd_kafka_outq_len(session_->producer->get()) == 0)) return flushed();
+  if (!up_ || (committed && session_->outbox->empty() && rd_kafka_outq_len(session_->producer->get()) == 0)) return flushed();
   flushing_ = true;
   if (transaction_) transaction_->hurry(true);
   retry_timer_.emplace(environment_.loop->executor(), limit / 3);

@@ -144,6 +144,7 @@ void Server::answer_refused(RecordFields record, const Failure& failure) {
     if (field.vtype == RD_KAFKA_VTYPE_VALUE) bytes = field.u.mem.size;
   }
   answered(opaque >> 1, bytes);
+  if (session_ && session_->unconfirmed_bytes <= settings_.high_water) wake_writers();   // no report may come
 }
 
 void Server::check(std::uintptr_t number) {
